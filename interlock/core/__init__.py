@@ -1,0 +1,1 @@
+"""Values, rules and ports: pure, without I/O. The package's other rooms stand on this one."""

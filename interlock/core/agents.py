@@ -1,0 +1,257 @@
+"""Agents: primitives that do not know who triggered them."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import (
+    Any,
+    Generic,
+    TypeAlias,
+    TypeVar,
+    TypeVarTuple,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
+
+from pydantic import TypeAdapter
+
+from interlock.core.canonical import digest
+from interlock.core.doors import Doors
+from interlock.core.limits import AGENT_LIMITS, Limits
+from interlock.core.results import Completed, Degraded, GaveUp
+from interlock.core.tools import Granted, Tool, named
+from interlock.errors import BuildError
+
+Ins = TypeVarTuple("Ins")
+Out = TypeVar("Out")
+
+_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
+_RESULTS = (Completed, Degraded, GaveUp)
+
+NotFor: TypeAlias = str | Callable[[Any], bool]
+"""A topic in words, or a rule over the request whose docstring is the reason."""
+
+
+class Agent(Generic[Unpack[Ins], Out]):
+    """A specialist: what it takes, what it returns, what it may use, and how it works.
+
+    Immutable once made. `version` is the digest of its definition and stands in every event.
+    """
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        run: Callable[[Unpack[Ins], Doors], Awaitable[Out | Completed[Out] | Degraded[Out] | GaveUp]],
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        attempts: int = 2,
+        fallback: "Agent[Unpack[Ins], Out] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        graph: object,
+        write: Callable[[Unpack[Ins]], Mapping[str, Any]],
+        read: Callable[[Mapping[str, Any]], Out | Completed[Out] | Degraded[Out] | GaveUp],
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        max_steps: int | None = None,
+        attempts: int = 2,
+        fallback: "Agent[Unpack[Ins], Out] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        run: Callable[..., Awaitable[Any]] | None = None,
+        graph: object | None = None,
+        write: Callable[..., Mapping[str, Any]] | None = None,
+        read: Callable[[Mapping[str, Any]], Any] | None = None,
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        max_steps: int | None = None,
+        attempts: int = 2,
+        fallback: "Agent[Any, Any] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None:
+        """Makes an agent from a coded body (`run`) or a compiled LangGraph graph (`graph`, `write`, `read`).
+
+        Args:
+            name: Lower-case letters, digits, `-` and `_`; unique in a supervisor.
+            description: What it is for, in a sentence; routes and people read it.
+            run: `async def body(*inputs, doors) -> output`; the annotations are its schema.
+            graph: A compiled LangGraph graph; its nodes reach the doors as `runtime.context`.
+            write: Makes the graph's input from the task's inputs.
+            read: Makes the output from the graph's final state.
+            tools: What it may call, as tools or patterns; the policy decides each call.
+            not_for: What it must not be used for, as topics in words or rules over the request.
+            limits: Caps on its time and spend; the run's own caps hold as well.
+            max_steps: Bound on the supersteps of `graph`; needed where the graph has a cycle.
+            attempts: How often a task is tried before the fallback or `Failed`.
+            fallback: A simpler agent of the same shape; its answer is `Degraded`.
+            escalates: Its completed work hands the request to a person.
+            max_activations: How many tasks of one plan may be its.
+
+        Raises:
+            BuildError: if the name, annotations or bounds are wrong.
+        """
+        if not _NAME.match(name):
+            raise BuildError(f"{name!r} is not an agent's name: use lower-case letters, digits, '-' and '_'.")
+        self.name = name
+        self.description = description
+        self.run = run
+        self.graph = graph
+        self.write = write
+        self.read = read
+        self.tools = tuple(tools)
+        self.not_for = tuple(not_for)
+        self.limits = limits.within(AGENT_LIMITS) if limits.seconds is None else limits
+        self.max_steps = max_steps
+        self.attempts = attempts
+        self.fallback = fallback
+        self.escalates = escalates
+        self.max_activations = max_activations
+        self.inputs, self.returns = self._shape()
+        self.output: TypeAdapter[Any] = TypeAdapter(self.returns)
+        self._bounded()
+
+    @property
+    def effects(self) -> tuple[Tool[..., Any], ...]:
+        """The tools it was granted that change the world."""
+        return tuple(t for t in self.tools if isinstance(t, Tool) and t.effect == "once")
+
+    @property
+    def version(self) -> str:
+        """Digest of the definition: words, schema, grants, limits and the body's code."""
+        return digest(
+            {
+                "name": self.name,
+                "description": self.description,
+                "inputs": {n: TypeAdapter(t).json_schema() for n, t in self.inputs.items()},
+                "output": self.output.json_schema(),
+                "tools": [t.definition if isinstance(t, Tool) else t for t in self.tools],
+                "not_for": [
+                    t if isinstance(t, str) else getattr(t, "__name__", "rule") for t in self.not_for
+                ],
+                "limits": self.limits,
+                "body": [_code(part) for part in (self.run, self.write, self.read)],
+            },
+            "agent",
+        )[:12]
+
+    def refuses(self, request: object, text: str) -> str | None:
+        """Says what about a request this agent is not for, or None.
+
+        Args:
+            request: The request itself, for rules.
+            text: All words of the request, for topics; singular and plural count as the same.
+        """
+        words = _words(text)
+        for topic in self.not_for:
+            if callable(topic):
+                if topic(request):
+                    return (inspect.getdoc(topic) or topic.__name__).splitlines()[0]
+            elif f" {_words(topic)} " in f" {words} ":
+                return topic
+        return None
+
+    def __repr__(self) -> str:
+        """The agent's name and shape."""
+        takes = ", ".join(getattr(t, "__name__", str(t)) for t in self.inputs.values())
+        return f"<agent {self.name}({takes})>"
+
+    def _shape(self) -> tuple[dict[str, Any], Any]:
+        """Input types by parameter name, and the output type without the result wrappers."""
+        if self.run is not None:
+            names = list(inspect.signature(self.run).parameters)
+            hints = _hints(self.name, self.run, names)
+            if not names or not inspect.iscoroutinefunction(self.run):
+                raise BuildError(f"agent {self.name}: `run` must be `async def body(*inputs, doors)`.")
+            return {n: hints[n] for n in names[:-1]}, _unwrapped(hints["return"])
+        if self.graph is None or self.write is None or self.read is None:
+            raise BuildError(
+                f"agent {self.name} needs a body: `run=`, or `graph=` with `write=` and `read=`."
+            )
+        names = list(inspect.signature(self.write).parameters)
+        hints = _hints(self.name, self.write, names)
+        return {n: hints[n] for n in names}, _unwrapped(_hints(self.name, self.read, [])["return"])
+
+    def _bounded(self) -> None:
+        if self.attempts < 1 or self.max_activations < 1:
+            raise BuildError(f"agent {self.name}: `attempts` and `max_activations` are at least 1.")
+        other = self.fallback
+        if other is not None:
+            if other.fallback is not None:
+                raise BuildError(
+                    f"agent {self.name}: its fallback {other.name} has a fallback; one step is the bound."
+                )
+            if list(other.inputs.values()) != list(self.inputs.values()) or other.returns != self.returns:
+                raise BuildError(
+                    f"agent {self.name}: its fallback {other.name} takes or returns something else."
+                )
+            for each in (self, other):
+                if each.effects:
+                    raise BuildError(
+                        f"agent {each.name} has effects ({', '.join(named(t) for t in each.effects)}) and cannot take "
+                        "part in a fallback: an effect that may have happened must not be tried another way."
+                    )
+
+
+def _hints(name: str, function: Callable[..., Any], parameters: list[str]) -> dict[str, Any]:
+    hints = get_type_hints(function, include_extras=True)
+    missing = [p for p in (*parameters, "return") if p not in hints]
+    if missing:
+        raise BuildError(
+            f"agent {name}: {function.__name__} needs a type annotation for {', '.join(missing)}."
+        )
+    return hints
+
+
+def _unwrapped(annotation: Any) -> Any:  # noqa: ANN401
+    """`Order` for `Order | Degraded[Order] | GaveUp`."""
+    members = get_args(annotation) if _is_union(annotation) else (annotation,)
+    kept: list[Any] = []
+    for member in members:
+        if member is GaveUp:
+            continue
+        generic = getattr(member, "__pydantic_generic_metadata__", {})
+        inner = generic["args"][0] if generic.get("origin") in _RESULTS and generic["args"] else member
+        if inner not in kept:
+            kept.append(inner)
+    return Union[tuple(kept)] if kept else GaveUp  # noqa: UP007
+
+
+def _is_union(annotation: Any) -> bool:  # noqa: ANN401
+    return get_origin(annotation) is Union or type(annotation).__name__ == "UnionType"
+
+
+def _words(text: str) -> str:
+    """The words of a text in small letters, without a plural's ending."""
+    found = re.findall(r"\w+", text.casefold())
+    return " ".join(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in found)
+
+
+def _code(function: Callable[..., Any] | None) -> str:
+    code = getattr(function, "__code__", None)
+    return "" if code is None else digest([code.co_code.hex(), list(code.co_names)], "code")[:12]

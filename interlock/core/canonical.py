@@ -1,0 +1,96 @@
+"""One byte sequence for one JSON value (RFC 8785), and digests over it.
+
+Digests name calls, definitions, events and bodies, so their bytes must never depend on key
+order, spacing or the process that wrote them.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
+
+Json: TypeAlias = JsonValue
+
+_LARGEST_EXACT = 2**53
+
+
+def plain(value: object) -> Json:
+    """Turns models, dates, decimals and containers into plain JSON.
+
+    Decimals become strings (``"49.90"``), dates ISO 8601 strings: no digit is lost on the way.
+
+    Raises:
+        ValueError: if the value holds something JSON has no word for.
+    """
+    return cast("Json", to_jsonable_python(value))
+
+
+def canonical(value: object) -> bytes:
+    """Writes a value as canonical JSON.
+
+    Source: RFC 8785, sections 3.2.2 (literals, numbers, strings) and 3.2.3 (key order).
+
+    Raises:
+        ValueError: for NaN, infinities, integers beyond 2**53, or what JSON cannot hold.
+    """
+    return _write(plain(value)).encode()
+
+
+def digest(value: object, domain: str = "value") -> str:
+    """SHA-256 over the canonical form, as 64 hexadecimal characters.
+
+    Args:
+        value: Anything `plain` accepts.
+        domain: A prefix that keeps digests of different things apart.
+    """
+    return hashlib.sha256(b"interlock/" + domain.encode() + b"/1\0" + canonical(value)).hexdigest()
+
+
+def _write(value: Json) -> str:
+    match value:
+        case None | bool() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case int():
+            if abs(value) > _LARGEST_EXACT:
+                raise ValueError(f"the integer {value} is beyond 2**53: give it as a string")
+            return str(value)
+        case float():
+            return _number(value)
+        case Mapping():
+            items = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
+            return "{" + ",".join(f"{_write(key)}:{_write(item)}" for key, item in items) + "}"
+        case _:
+            return "[" + ",".join(_write(item) for item in cast("Sequence[Any]", value)) + "]"
+
+
+def _number(value: float) -> str:
+    """A double as ECMAScript writes it (RFC 8785, section 3.2.2.3)."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a JSON number")
+    if value == 0:
+        return "0"
+    sign, text = ("-", repr(-value)) if value < 0 else ("", repr(value))
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    digits = (whole + fraction).lstrip("0")
+    leading = len(whole + fraction) - len(digits)
+    point = len(whole) - leading + int(exponent or 0)  # digits before the decimal point
+    digits = digits.rstrip("0")
+    return sign + _ecmascript(digits, point)
+
+
+def _ecmascript(digits: str, point: int) -> str:
+    """Places the decimal point as ``Number.prototype.toString`` does."""
+    if len(digits) <= point <= 21:
+        return digits + "0" * (point - len(digits))
+    if 0 < point <= 21:
+        return digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return "0." + "0" * -point + digits
+    head = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
+    return f"{head}e{'+' if point > 0 else '-'}{abs(point - 1)}"

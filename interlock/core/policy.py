@@ -1,0 +1,197 @@
+"""Who may call which tool: ordered rules, first match wins, default deny.
+
+A rule is readable aloud; its reason is the docstring of its condition. Evaluation is pure and
+is repeated when an approved call is executed.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from interlock.core.canonical import Json, digest, plain
+from interlock.core.principal import Principal
+from interlock.core.tools import Granted, Tool, matches, named
+from interlock.errors import BuildError
+
+Decision: TypeAlias = Literal["allow", "ask", "deny"]
+Condition: TypeAlias = Callable[[Mapping[str, Any]], bool]
+
+_WITHIN = re.compile(r"^(\d+)\s*(s|m|h|d)$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+OWNER = "owner"
+"""The role of the person who owns the run."""
+
+
+class Verdict(BaseModel):
+    """What the policy says of one call, and by which rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision: Decision
+    rule: str
+    """Stable id of the deciding rule; it changes when the rule changes."""
+    reason: str
+    whom: str = OWNER
+    """The role whose yes is needed, where the decision is `ask`."""
+    within_s: float = 86_400.0
+    """Seconds an answer may take."""
+    facts: dict[str, Json] = {}
+    """The arguments the rule's condition read, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the policy."""
+
+    decision: Decision
+    agent: str
+    """An agent's name, or `*`."""
+    tool: Granted
+    when: Condition | None = None
+    whom: str = OWNER
+    within_s: float = 86_400.0
+
+    @property
+    def id(self) -> str:
+        """Digest of the rule's words and of its condition's code."""
+        code = self.when.__code__ if inspect.isfunction(self.when) else None
+        condition = (code.co_code.hex(), repr(code.co_consts), code.co_names) if code else repr(self.when)
+        words = [self.decision, self.agent, named(self.tool), self.whom, self.within_s]
+        return digest([*words, plain(condition) if self.when else None], "rule")[:12]
+
+    @property
+    def reason(self) -> str:
+        """The rule as a sentence."""
+        verb = {"allow": "may call", "deny": "may never call", "ask": "must ask before calling"}[
+            self.decision
+        ]
+        who = "every agent" if self.agent == "*" else self.agent
+        doc = inspect.getdoc(self.when) if self.when is not None else None
+        told = doc.strip().splitlines()[0].rstrip(".") if doc else _source(self.when)
+        ask = f" ({self.whom} answers)" if self.decision == "ask" else ""
+        return f"{who} {verb} {named(self.tool)}{ask}{f' when: {told}' if told else ''}"
+
+
+class Policy:
+    """An ordered list of rules; each method adds one per tool and returns the policy."""
+
+    def __init__(self) -> None:
+        """Starts with no rule: everything is denied."""
+        self._rules: list[Rule] = []
+
+    def allow(self, agent: object, *tools: Granted, when: Condition | None = None) -> Self:
+        """Lets `agent` (an agent, its name, or `"*"`) call the tools."""
+        return self._add("allow", agent, tools, when)
+
+    def ask(
+        self,
+        agent: object,
+        *tools: Granted,
+        when: Condition | None = None,
+        whom: str = OWNER,
+        within: str = "24h",
+    ) -> Self:
+        """Makes calls wait for the yes of `whom` (a role or a person), at most `within` ("30m", "24h")."""
+        return self._add("ask", agent, tools, when, whom, _seconds(within))
+
+    def forbid(self, agent: object, *tools: Granted, when: Condition | None = None) -> Self:
+        """Refuses the calls for good; a tool an agent is granted but can never call fails the build."""
+        return self._add("deny", agent, tools, when)
+
+    @property
+    def version(self) -> str:
+        """Digest of all rules in order; stands in every event the policy decided."""
+        return digest([rule.id for rule in self._rules], "policy")[:12]
+
+    def __iter__(self) -> Iterator[Rule]:
+        """The rules in order."""
+        return iter(self._rules)
+
+    def evaluate(
+        self, agent: str, tool: Tool[..., Any], arguments: Mapping[str, Any], principal: Principal
+    ) -> Verdict:
+        """Decides one call; pure, so that it can be asked again when the call is executed."""
+        for rule in self._rules:
+            if rule.agent not in ("*", agent) or not matches(rule.tool, tool.name):
+                continue
+            read = _Reading({**arguments, "principal": principal})
+            if rule.when is None or rule.when(read):
+                facts = {k: plain(v) for k, v in sorted(read.seen.items())}
+                return Verdict(
+                    decision=rule.decision,
+                    rule=rule.id,
+                    reason=rule.reason,
+                    whom=rule.whom,
+                    within_s=rule.within_s,
+                    facts=facts,
+                )
+        return Verdict(decision="deny", rule="default", reason=f"no rule lets {agent} call {tool.name}")
+
+    def can_ever(self, agent: str, tool: Granted) -> bool:
+        """Says whether some call of the tool could be allowed or asked for."""
+        for rule in self._rules:
+            same = rule.agent in ("*", agent) and (
+                matches(rule.tool, named(tool)) or (isinstance(tool, str) and matches(tool, named(rule.tool)))
+            )
+            if same and rule.decision != "deny":
+                return True
+            if same and rule.when is None:
+                return False
+        return False
+
+    def _add(
+        self,
+        decision: Decision,
+        agent: object,
+        tools: tuple[Granted, ...],
+        when: Condition | None,
+        whom: str = OWNER,
+        within_s: float = 86_400.0,
+    ) -> Self:
+        name = agent if isinstance(agent, str) else getattr(agent, "name", None)
+        if not isinstance(name, str):
+            raise BuildError(f"a rule is about an agent, its name or '*'; got {agent!r}.")
+        if not tools:
+            raise BuildError(f"the rule for {name} names no tool: add the tools it is about.")
+        self._rules.extend(Rule(decision, name, tool, when, whom, within_s) for tool in tools)
+        return self
+
+
+class _Reading(dict[str, Any]):
+    """Arguments that remember which of them were read: the facts of a decision."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.seen: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+        self.seen[key] = value = super().__getitem__(key)
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+        self.seen[key] = value = super().get(key, default)
+        return value
+
+
+def _seconds(within: str) -> float:
+    found = _WITHIN.match(within.strip())
+    if not found:
+        raise BuildError(f"{within!r} is not a time span: write '90s', '30m', '24h' or '7d'.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()
+
+
+def _source(condition: Condition | None) -> str:
+    """The text of a lambda, as its reason; best effort, since code may have no source file."""
+    if condition is None:
+        return ""
+    try:
+        text = " ".join(inspect.getsource(condition).split())
+    except (OSError, TypeError):
+        return getattr(condition, "__name__", "a condition")
+    found = re.search(r"lambda [^:]*:\s*(.+?)(?:,\s*(?:whom|within)=|\)\s*(?:$|\.)|,\s*\)|$)", text)
+    return found[1] if found else getattr(condition, "__name__", "a condition")

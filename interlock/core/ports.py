@@ -1,0 +1,162 @@
+"""The ports through which the rooms meet; bootstrap picks what stands behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from interlock.core.canonical import Json
+from interlock.core.events import Draft
+from interlock.core.journal import Entry
+from interlock.core.limits import Spend
+from interlock.core.questions import Question, Receipt
+from interlock.core.runs import Outcome, RunState
+
+if TYPE_CHECKING:
+    from interlock.core.scope import TaskScope
+    from interlock.core.tools import Tool
+
+
+class Clock(Protocol):
+    """Time, so that tests can set it."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed point."""
+        return monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of a run's state, committed together with its event."""
+
+    to: RunState
+    reason: str
+    outcome: Outcome | None = None
+    response: Json = None
+    spend: Spend | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is written in one transaction, or not at all."""
+
+    run: str
+    fence: int | None
+    """The writer's fencing number; None for people, who hold no lease."""
+    drafts: list[Draft] = field(default_factory=list[Draft])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    questions: list[Question] = field(default_factory=list[Question])
+    use_receipt: str | None = None
+    """A receipt to mark as used; a second use fails the whole batch."""
+    effect_key: tuple[str, str] | None = None
+    """(tool, name) of a cross-run effect to claim; a claim of another run fails the whole batch."""
+    move: Move | None = None
+
+
+class Ledger(Protocol):
+    """What runs write and read back: journal, events, questions, receipts."""
+
+    async def load(self, run: str, task: str | None = None) -> list[Entry]:
+        """The journal of one task, or of the whole run, in the order of the calls."""
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Stores a batch in one transaction; drafts and questions already stored are left as they are.
+
+        Raises:
+            LeaseLost: if the fencing number is older than the run's.
+            ReceiptUsed: if the receipt was used before.
+            EffectTaken: if another run holds the effect key.
+            WrongState: if the move is not in the table.
+        """
+        ...
+
+    async def question(self, question: str) -> Question | None:
+        """The question as it stands; None if it was never asked."""
+        ...
+
+    async def receipt(self, question: str) -> Receipt | None:
+        """The receipt that the yes to this question left; None if there is none."""
+        ...
+
+    async def outcome_of(self, run: str) -> RunState:
+        """The state of the run as stored."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Files and large outputs, by the digest of their bytes."""
+
+    async def put(self, run: str, name: str, media_type: str, data: bytes) -> str:
+        """Stores bytes and returns their SHA-256 digest; storing them twice is harmless."""
+        ...
+
+    async def get(self, digest: str) -> bytes:
+        """The bytes.
+
+        Raises:
+            NotFound: if there are none with this digest.
+        """
+        ...
+
+
+class Tools(Protocol):
+    """The one door to tools; `interlock.mcp` implements it."""
+
+    async def call(
+        self,
+        scope: "TaskScope",
+        tool: "Tool[..., Any] | str",
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+    ) -> object:
+        """Makes one governed call on behalf of a task and returns the validated answer.
+
+        Raises:
+            ToolDenied, Rejected, BudgetExceeded, SchemaViolation: before anything was sent.
+            ToolFailed: the tool refused; nothing happened.
+            ToolUnavailable: a reading tool could not be reached.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What a model said and what it cost."""
+
+    text: str
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: Decimal | None = None
+    """None where the price is not known."""
+
+
+class Models(Protocol):
+    """The one door to models; a route is a name that configuration maps to a provider."""
+
+    async def reply(self, route: str, prompt: str) -> ModelReply:
+        """Asks the model behind the route once."""
+        ...

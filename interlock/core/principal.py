@@ -1,0 +1,27 @@
+"""On whose behalf everything happens. Travels with every call; holds no credential."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Principal(BaseModel):
+    """The end user whose rights a run uses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: str
+    """Stable name of the person, as the identity provider or the operating system gives it."""
+    team: str | None = None
+    org: str | None = None
+    scopes: tuple[str, ...] = ()
+    """Rights and roles, such as `shift-lead`; an approval asked of a role needs that scope."""
+
+    @classmethod
+    def local(cls, user: str) -> Self:
+        """The person at the keyboard: owns what they start and holds every role."""
+        return cls(user=user, scopes=("*",))
+
+    def holds(self, role: str) -> bool:
+        """Says whether this person may act as `role` (a scope, a team or their own name)."""
+        return role in (self.user, self.team) or role in self.scopes or "*" in self.scopes

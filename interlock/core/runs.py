@@ -1,0 +1,85 @@
+"""Runs: their states, the one table of permitted moves, and what is stored of them."""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from interlock.core.canonical import Json
+from interlock.core.limits import Spend
+from interlock.core.principal import Principal
+from interlock.errors import WrongState
+
+RunState: TypeAlias = Literal[
+    "created",
+    "context_loaded",
+    "planning",
+    "executing",
+    "waiting_for_approval",
+    "blocked",
+    "completed",
+    "failed",
+    "canceled",
+    "rolled_back",
+]
+Outcome: TypeAlias = Literal["resolved", "degraded", "escalated", "refused", "gave_up"]
+
+_STOPS: frozenset[RunState] = frozenset({"failed", "canceled", "rolled_back", "blocked"})
+TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    "created": frozenset({"context_loaded"}) | _STOPS,
+    "context_loaded": frozenset({"planning"}) | _STOPS,
+    "planning": frozenset({"executing", "waiting_for_approval", "completed"}) | _STOPS,
+    "executing": frozenset({"executing", "waiting_for_approval", "completed"}) | _STOPS,
+    "waiting_for_approval": frozenset({"planning", "executing"}) | _STOPS,
+    "blocked": frozenset(
+        {"planning", "executing", "waiting_for_approval", "failed", "canceled", "rolled_back"}
+    ),
+    "completed": frozenset(),
+    "failed": frozenset({"rolled_back"}),
+    "canceled": frozenset({"rolled_back"}),
+    "rolled_back": frozenset(),
+}
+FINAL: frozenset[RunState] = frozenset({"completed", "failed", "canceled", "rolled_back"})
+
+
+class Run(BaseModel):
+    """One execution of a graph on one request, as stored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = 1
+    """Format version."""
+    id: str
+    """`r-` and 12 characters; LangGraph's `thread_id`."""
+    graph: str
+    version: str
+    """Digest of the graph's agents, tools, rules and policy."""
+    state: RunState = "created"
+    outcome: Outcome | None = None
+    """How a completed run ended; absent before."""
+    input: Json = None
+    response: Json = None
+    """The accepted response; absent until the gate accepted one."""
+    reason: str = ""
+    """Why the run is in this state, for people."""
+    owner: Principal
+    """The person who owns the run and on whose behalf it acts."""
+    session: str
+    subject: str | None = None
+    """The person the request is about; `audit erase` finds runs by it."""
+    fence: int = 0
+    """Rises with every claim; writes with a smaller number are refused."""
+    spend: Spend = Spend()
+    created_at: datetime
+    updated_at: datetime
+
+
+def check_move(run: str, old: RunState, new: RunState) -> None:
+    """Refuses a transition that is not in the table.
+
+    Raises:
+        WrongState: naming the run, its state, and what is possible from there.
+    """
+    if new not in TRANSITIONS[old]:
+        possible = ", ".join(sorted(TRANSITIONS[old])) or "nothing: this state is final"
+        raise WrongState(f"run {run} is {old} and cannot become {new}. From {old} it can become: {possible}.")

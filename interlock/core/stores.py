@@ -1,0 +1,107 @@
+"""Ports of what is stored for people and workers: runs and leases, questions, the record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from interlock.core.canonical import Json
+from interlock.core.events import Draft, Event, Head
+from interlock.core.journal import Entry
+from interlock.core.principal import Principal
+from interlock.core.questions import Answer, Question, QuestionState
+from interlock.core.runs import Run, RunState
+
+
+class Runs(Protocol):
+    """Run rows and their leases: exactly one worker advances a run."""
+
+    async def create(self, run: Run, drafts: list[Draft]) -> Run:
+        """Stores a run with its first events; a run of that id already there is returned as it is."""
+        ...
+
+    async def get(self, run: str) -> Run:
+        """The run as stored.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        ...
+
+    async def list(self, state: RunState | None = None, limit: int = 100) -> list[Run]:
+        """Newest first."""
+        ...
+
+    async def claim(self, run: str, worker: str, seconds: float) -> int:
+        """Takes the lease for `seconds` and returns the new fencing number.
+
+        Raises:
+            NotFound: if there is no such run.
+            RunBusy: while another worker's lease is alive.
+        """
+        ...
+
+    async def renew(self, run: str, worker: str, fence: int, seconds: float) -> None:
+        """Extends the lease (the heartbeat).
+
+        Raises:
+            LeaseLost: if another worker has claimed the run since.
+        """
+        ...
+
+    async def release(self, run: str, worker: str, fence: int) -> None:
+        """Gives the lease up; harmless if it is lost already."""
+        ...
+
+
+class Inbox(Protocol):
+    """Questions, as people see them."""
+
+    async def list(self, state: QuestionState | None = "open", run: str | None = None) -> list[Question]:
+        """Oldest first; open questions past their expiry are shown as expired."""
+        ...
+
+    async def answer(self, answer: Answer) -> Question:
+        """Accepts an answer: the question, the receipt of a yes and the event in one transaction; first wins.
+
+        Raises:
+            NotFound: if there is no such question.
+            AnswerRefused: malformed, late, second or foreign; recorded, and the question stays as it is.
+        """
+        ...
+
+    async def withdraw(self, run: str, task: str, keep: set[str]) -> None:
+        """Withdraws the open questions of a task that its latest execution did not ask again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event with its body, as read back."""
+
+    event: Event
+    hash: str
+    """The hash as stored; verification computes its own."""
+    salt: str | None
+    body: Json
+    """None where it was erased."""
+    erased: bool = False
+
+
+class Record(Protocol):
+    """The append-only record, as readers see it."""
+
+    async def lines(self, run: str, after: int = 0) -> list[Line]:
+        """The events of a run in order, from the one after `after`."""
+        ...
+
+    async def heads(self, run: str | None = None) -> list[Head]:
+        """Signed ends of chains, oldest first."""
+        ...
+
+    async def sign(self, run: str, now: datetime) -> Head:
+        """Signs the present end of a run's chain; signing the same end twice is harmless."""
+        ...
+
+    async def erase(self, subject: str, by: str, now: datetime) -> list[str]:
+        """Removes what is stored about a person and returns the runs it touched; chains stay whole."""
+        ...
