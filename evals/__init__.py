@@ -1,0 +1,1 @@
+"""Evaluation cases of the reference application."""

@@ -1,0 +1,1 @@
+"""Tool servers and data of the reference support desk."""
