@@ -91,7 +91,7 @@ class Agent(Generic[Unpack[Ins], Out]):
         limits: Limits = AGENT_LIMITS,
         max_steps: int | None = None,
         attempts: int = 2,
-        fallback: "Agent[Any, Any] | None" = None,
+        fallback: "AnyAgent | None" = None,
         escalates: bool = False,
         max_activations: int = 10,
     ) -> None:
@@ -216,6 +216,10 @@ class Agent(Generic[Unpack[Ins], Out]):
                         f"agent {each.name} has effects ({', '.join(named(t) for t in each.effects)}) and cannot take "
                         "part in a fallback: an effect that may have happened must not be tried another way."
                     )
+
+
+AnyAgent: TypeAlias = Agent[Unpack[tuple[Any, ...]], Any]
+"""An agent of any shape."""
 
 
 def _hints(name: str, function: Callable[..., Any], parameters: list[str]) -> dict[str, Any]:

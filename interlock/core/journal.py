@@ -108,10 +108,10 @@ class TaskJournal:
     attempt: int
     enabled: bool = True
     """False only where a test switches the guard off: nothing is replayed, keys are not kept."""
-    _known: dict[tuple[int, str, int], Entry] = field(default_factory=dict)
+    _known: dict[tuple[int, str, int], Entry] = field(default_factory=dict[tuple[int, str, int], Entry])
     _seen: Counter[str] = field(default_factory=Counter[str])
     _claimed: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
-    _new: dict[tuple[int, str, int], Entry] = field(default_factory=dict)
+    _new: dict[tuple[int, str, int], Entry] = field(default_factory=dict[tuple[int, str, int], Entry])
 
     def load(self, entries: Iterable[Entry]) -> None:
         """Takes over what earlier executions recorded."""

@@ -24,22 +24,27 @@ RunState: TypeAlias = Literal[
 ]
 Outcome: TypeAlias = Literal["resolved", "degraded", "escalated", "refused", "gave_up"]
 
-_STOPS: frozenset[RunState] = frozenset({"failed", "canceled", "rolled_back", "blocked"})
+
+def _to(*states: RunState) -> frozenset[RunState]:
+    return frozenset(states)
+
+
+_STOPS = _to("failed", "canceled", "rolled_back", "blocked")
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    "created": frozenset({"context_loaded"}) | _STOPS,
-    "context_loaded": frozenset({"planning"}) | _STOPS,
-    "planning": frozenset({"executing", "waiting_for_approval", "completed"}) | _STOPS,
-    "executing": frozenset({"executing", "waiting_for_approval", "completed"}) | _STOPS,
-    "waiting_for_approval": frozenset({"planning", "executing"}) | _STOPS,
+    "created": _to("context_loaded", *_STOPS),
+    "context_loaded": _to("planning", *_STOPS),
+    "planning": _to("executing", "waiting_for_approval", "completed", *_STOPS),
+    "executing": _to("executing", "waiting_for_approval", "completed", *_STOPS),
+    "waiting_for_approval": _to("planning", "executing", *_STOPS),
     "blocked": frozenset(
         {"planning", "executing", "waiting_for_approval", "failed", "canceled", "rolled_back"}
     ),
-    "completed": frozenset(),
-    "failed": frozenset({"rolled_back"}),
-    "canceled": frozenset({"rolled_back"}),
-    "rolled_back": frozenset(),
+    "completed": _to(),
+    "failed": _to("rolled_back"),
+    "canceled": _to("rolled_back"),
+    "rolled_back": _to(),
 }
-FINAL: frozenset[RunState] = frozenset({"completed", "failed", "canceled", "rolled_back"})
+FINAL: frozenset[RunState] = _to("completed", "failed", "canceled", "rolled_back")
 
 
 class Run(BaseModel):

@@ -6,8 +6,6 @@ from typing import Protocol
 
 from interlock.core.canonical import Json
 from interlock.core.events import Draft, Event, Head
-from interlock.core.journal import Entry
-from interlock.core.principal import Principal
 from interlock.core.questions import Answer, Question, QuestionState
 from interlock.core.runs import Run, RunState
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, get_type_hints
+from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, TypedDict, Unpack, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
@@ -29,12 +29,12 @@ class Tool(Generic[P, T]):
     name: str
     """`server/tool`, unique in a graph."""
     description: str
-    effect: Effect
     signature: inspect.Signature
     arguments_model: type[BaseModel]
     """Validates the arguments; its JSON Schema is the tool's input schema."""
     returns: TypeAdapter[Any]
     """Validates the answer."""
+    effect: Effect = "none"
     key: str | None = None
     """The parameter that carries the idempotency key; the gateway fills it and the server honours it."""
     lookup: "Tool[..., Any] | None" = None
@@ -103,7 +103,23 @@ class Tool(Generic[P, T]):
         return f"<tool {self.name}>"
 
 
-def describe(function: Callable[P, Awaitable[T]], *, server: str, **options: Any) -> Tool[P, T]:  # noqa: ANN401
+class ToolOptions(TypedDict, total=False):
+    """What `describe` takes beside the function; each is a field of `Tool`."""
+
+    effect: Effect
+    key: str | None
+    lookup: Tool[..., Any] | None
+    compensate: Tool[..., Any] | None
+    effect_key: Callable[[Mapping[str, Any]], str] | None
+    speaks: bool
+    refuses: bool
+    timeout_s: float
+    secret: tuple[str, ...]
+
+
+def describe(
+    function: Callable[P, Awaitable[T]], *, server: str, **options: Unpack[ToolOptions]
+) -> Tool[P, T]:
     """Makes a tool from an async function's name, docstring and annotations.
 
     Raises:
@@ -130,13 +146,13 @@ def describe(function: Callable[P, Awaitable[T]], *, server: str, **options: Any
     model: type[BaseModel] = create_model(
         f"{function.__name__}_arguments", __config__=ConfigDict(extra="forbid"), **fields
     )
-    return Tool(
+    return Tool[P, T](
         name=name,
         description=inspect.getdoc(function) or "",
         signature=signature,
         arguments_model=model,
         returns=TypeAdapter(hints["return"]),
-        **{"effect": "none", **options},
+        **options,
     )
 
 
