@@ -1,0 +1,60 @@
+# One verb per line of work. Needs python3 (3.11 or newer) with pip and venv; everything else lands in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# pyright takes the first python that it finds (its --pythonpath is not heard by --verifytypes).
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The pyright wrapper would ask the package registry for a newer release on every run.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# deepeval reports its use unless told otherwise.
+export DEEPEVAL_TELEMETRY_OPT_OUT := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install format check test demo bench docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP) ## Create .venv and install Interlock with the pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Interlock needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) (a minute or two the first time) ..."
+	@$(PIP) install -q -c constraints.txt -e ".[dev]"
+	@touch $@
+
+format: $(STAMP) ## Format the code and fix what the linter can fix
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+check: $(STAMP) ## Every static gate: format, lint, types, imports, size, docs
+	@echo "format"  && $(BIN)/ruff format --quiet --check . || { echo "To repair this, run: make format"; exit 1; }
+	@echo "lint"    && $(BIN)/ruff check --quiet .
+	@echo "types"   && $(BIN)/pyright
+	@echo "face"    && out=$$($(BIN)/pyright --verifytypes interlock --ignoreexternal) || { echo "$$out"; exit 1; }
+	@echo "imports" && out=$$($(BIN)/lint-imports --no-logo) || { echo "$$out"; exit 1; }
+	@echo "house"   && $(BIN)/python -m pytest -q tests/unit/test_size.py tests/unit/test_docs.py tests/unit/test_house.py
+
+test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pyproject.toml)
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term tests
+
+demo: $(STAMP) ## Run the support desk once, without a key or a network
+	@$(BIN)/python -m graphs.demo
+
+bench: $(STAMP) ## Measure, and print the figures of docs/benchmarks.md
+	@$(BIN)/python -m tests.bench
+
+docs: $(STAMP) ## Run every Python block of the README and the docs
+	@$(BIN)/python -m pytest -q tests/unit/test_docs.py
+
+clean: ## Remove .venv, caches and builds (never run data)
+	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .import_linter_cache \
+		.hypothesis .deepeval
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
