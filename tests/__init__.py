@@ -1,0 +1,1 @@
+"""Everything that proves Interlock: unit, integration and acceptance rings."""

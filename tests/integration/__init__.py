@@ -1,0 +1,1 @@
+"""Tests with real parts: databases, MCP and A2A over loopback."""
