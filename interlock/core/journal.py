@@ -133,12 +133,20 @@ class TaskJournal:
             self._claimed.add((call, nth))
         return entry
 
+    def place(self, entry: Entry) -> Entry:
+        """The entry with its position among the task's calls."""
+        return entry if entry.position else replace(entry, position=len(self._known) + 1)
+
     def put(self, entry: Entry) -> Entry:
         """Records an entry; it is stored with the next commit of the task."""
+        entry = self.place(entry)
         slot = (entry.attempt, entry.digest, entry.nth)
-        if entry.position == 0:
-            entry = replace(entry, position=len(self._known) + 1)
         self._known[slot] = self._new[slot] = entry
+        return entry
+
+    def keep(self, entry: Entry) -> Entry:
+        """Remembers an entry that is stored already."""
+        self._known[entry.attempt, entry.digest, entry.nth] = entry
         return entry
 
     def drain(self) -> list[Entry]:

@@ -5,7 +5,7 @@ Facts are buffered and written in one transaction; only what must not be lost co
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from interlock.core.canonical import Json, plain
 from interlock.core.events import Draft, event_id
 from interlock.core.guards import ON, Guards
-from interlock.core.journal import TaskJournal, spent_on
+from interlock.core.journal import Entry, TaskJournal, spent_on
 from interlock.core.limits import Budget, Deadline
 from interlock.core.policy import OWNER
 from interlock.core.ports import Batch, Clock, Ledger, Move
@@ -52,6 +52,8 @@ class TaskScope:
     guards: Guards = ON
     journal: TaskJournal = field(init=False)
     evidence: list[Evidence] = field(default_factory=list[Evidence])
+    diverged: str = ""
+    """Why a new effect was held back, even if the body swallowed it."""
     pending: Question | None = None
     """The question that stopped this execution, even if the body swallowed it."""
     _interruption: BaseException | None = None
@@ -112,24 +114,29 @@ class TaskScope:
     async def flush(
         self,
         *,
+        drafts: Sequence[Draft] = (),
+        entries: Sequence[Entry] = (),
         questions: list[Question] | None = None,
         use_receipt: str | None = None,
         effect_key: tuple[str, str] | None = None,
         move: Move | None = None,
     ) -> None:
-        """Writes the buffer, and what must go with it, in one transaction; on an error it stays buffered."""
+        """Writes the buffer, and what must go with it, in one transaction.
+
+        On an error the buffer is kept; what was handed over here is not.
+        """
         async with self._lock:
-            drafts, self._drafts = self._drafts, []
-            entries = self.journal.drain()
-            if not (drafts or entries or questions or use_receipt or effect_key or move):
+            noted, self._drafts = self._drafts, []
+            recorded = self.journal.drain()
+            if not (noted or recorded or drafts or entries or questions or move):
                 return
             try:
                 await self.ledger.commit(
                     Batch(
                         run=self.run,
                         fence=self.fence if self.guards.fencing else None,
-                        drafts=drafts,
-                        entries=entries,
+                        drafts=[*noted, *drafts],
+                        entries=[*recorded, *entries],
                         questions=questions or [],
                         use_receipt=use_receipt,
                         effect_key=effect_key,
@@ -137,8 +144,8 @@ class TaskScope:
                     )
                 )
             except BaseException:
-                self._drafts = drafts + self._drafts
-                self.journal.restore(entries)
+                self._drafts = noted + self._drafts
+                self.journal.restore(recorded)
                 raise
 
     async def ask(

@@ -5,7 +5,7 @@ A tool knows nothing of the server that runs it beyond the first part of its nam
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, TypedDict, Unpack, get_type_hints
@@ -48,8 +48,10 @@ class Tool(Generic[P, T]):
     refuses: bool = False
     """An error answer means that nothing happened; otherwise the outcome of an effect is unknown."""
     timeout_s: float = 30.0
-    secret: tuple[str, ...] = field(default=())
+    secret: tuple[str, ...] = ()
     """Parameters whose values are kept out of events, questions and error texts."""
+    origin: object = None
+    """The server object that runs it; the gateway's business alone."""
 
     @property
     def server(self) -> str:
@@ -115,6 +117,7 @@ class ToolOptions(TypedDict, total=False):
     refuses: bool
     timeout_s: float
     secret: tuple[str, ...]
+    origin: object
 
 
 def describe(

@@ -1,0 +1,1 @@
+"""The tool gateway: the one door to tools, spoken over MCP."""
