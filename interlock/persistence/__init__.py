@@ -1,0 +1,1 @@
+"""What is stored: runs, journal, questions, the record, artifacts and checkpoints, in one database."""
