@@ -1,0 +1,122 @@
+"""LangGraph's checkpoints in our database, fenced: a worker that lost its run cannot move it on.
+
+The only module of this room that knows LangGraph.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import aiosqlite
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from interlock.errors import LeaseLost
+from interlock.persistence.database import Database
+from interlock.persistence.sqlite import BUSY_S, DROP_FENCE, FENCE
+
+T = TypeVar("T")
+
+ALLOWED: tuple[tuple[str, ...], ...] = ()
+"""Classes a checkpoint may name, beyond LangGraph's own: none, since graph state is plain JSON."""
+
+
+class Checkpoints(AsyncSqliteSaver):
+    """A LangGraph saver whose writes are whole and carry the run's fencing number.
+
+    The number is `config["metadata"]["fence"]`; threads that are no runs of ours need none.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, database: Database) -> None:
+        """Takes a connection of its own; `open` makes one."""
+        serializer = JsonPlusSerializer(allowed_json_modules=ALLOWED, allowed_msgpack_modules=ALLOWED)
+        super().__init__(connection, serde=serializer)
+        self._turn = database.turn
+        self._writing: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: Database, *, fencing: bool = True) -> AsyncGenerator["Checkpoints"]:
+        """Opens the checkpoints beside our tables and closes them at the end.
+
+        Args:
+            database: An open database.
+            fencing: False only where a test switches the guard off: the trigger is taken out of the
+                database until it is opened with the guard on again.
+        """
+        async with aiosqlite.connect(database.path, timeout=BUSY_S) as connection:
+            await connection.execute("PRAGMA synchronous = NORMAL")
+            saver = cls(connection, database)
+            async with database.turn:
+                await saver.setup()
+                await connection.execute(FENCE if fencing else DROP_FENCE)
+                await connection.commit()
+            try:
+                yield saver
+            finally:
+                await asyncio.gather(*saver._writing, return_exceptions=True)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Stores a checkpoint.
+
+        Raises:
+            LeaseLost: if the run was claimed by another worker since, or `metadata.fence` is missing.
+        """
+        try:
+            return await self._whole(super().aput(config, checkpoint, metadata, new_versions))
+        except sqlite3.IntegrityError as error:
+            if "fenced" not in str(error):
+                raise
+            run, held = (
+                config.get("configurable", {}).get("thread_id"),
+                config.get("metadata", {}).get("fence"),
+            )
+            raise LeaseLost(
+                f"a checkpoint of run {run} was refused: its fencing number ({held}) is not the run's. "
+                "Another worker has claimed the run; stop this one."
+            ) from error
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Stores what one task of a step wrote."""
+        await self._whole(super().aput_writes(config, writes, task_id, task_path))
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Removes everything stored of one thread."""
+        await self._whole(super().adelete_thread(thread_id))
+
+    async def _whole(self, writing: Coroutine[Any, Any, T]) -> T:
+        """Runs a write to its end, committed or rolled back, even if the caller is cancelled.
+
+        The saver executes and commits in two steps; cut between them it would hold the write
+        lock, and with it every writer of the database, until its next write.
+        """
+
+        async def guarded() -> T:
+            async with self._turn:
+                try:
+                    return await writing
+                except sqlite3.Error:
+                    await self.conn.rollback()
+                    raise
+
+        task = asyncio.ensure_future(guarded())
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+        return await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[Any]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, even where the caller was cancelled and cannot see it

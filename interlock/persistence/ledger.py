@@ -1,0 +1,186 @@
+"""The ledger: one transaction for everything that must be stored together, or not at all."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, case, select, update
+
+from interlock.core.journal import Entry
+from interlock.core.ports import Batch, Clock, Move
+from interlock.core.questions import Question, Receipt
+from interlock.core.runs import RunState, check_move
+from interlock.errors import EffectTaken, LeaseLost, NotFound, ReceiptUsed
+from interlock.persistence import rows, schema
+from interlock.persistence.database import Database
+from interlock.persistence.sqlite import insert
+
+_j, _k, _r = schema.journal.c, schema.effect_keys.c, schema.receipts.c
+
+_RANK = {"planned": 0, "sent": 1, "unknown": 2, "confirmed": 3, "failed": 3, "compensated": 4}
+"""How far an effect has come. It never goes back, and what is known for good (3, 4) is never rewritten."""
+_NAME = [_j.run, _j.task, _j.attempt, _j.digest, _j.nth]
+
+
+def _put_entries():  # noqa: ANN202
+    """Upserts entries; an effect only moves forward, whoever writes last."""
+    put = insert(schema.journal)
+    before = case(_RANK, value=_j.state, else_=0)
+    after = case(_RANK, value=put.excluded.state, else_=0)
+    changes = {c.name: put.excluded[c.name] for c in schema.journal.c if not c.primary_key}
+    return put.on_conflict_do_update(
+        index_elements=_NAME,
+        set_=changes,
+        where=(_j.kind != "effect") | (after > before) | ((after == before) & (before < 3)),
+    )
+
+
+_PUT_ENTRIES = _put_entries()
+_PUT_QUESTIONS = insert(schema.questions).on_conflict_do_nothing(index_elements=["id"])
+_USE_RECEIPT = (
+    update(schema.receipts)
+    .where(_r.id == bindparam("receipt"), _r.run == bindparam("of"), _r.used_at.is_(None))
+    .values(used_at=bindparam("now"))
+)
+_CLAIM_KEY = insert(schema.effect_keys).on_conflict_do_nothing(index_elements=["tool", "name"])
+_HOLDER = select(_k.run, _k.task).where(_k.tool == bindparam("tool"), _k.name == bindparam("name"))
+_ATTEMPTS = select(_j.state).where(
+    _j.run == bindparam("run"),
+    _j.task == bindparam("task"),
+    _j.operation == bindparam("tool"),
+    _j.kind == "effect",
+)
+_TASK = (
+    select(schema.journal)
+    .where(_j.run == bindparam("run"), _j.task == bindparam("task"))
+    .order_by(_j.position, _j.digest)
+)
+_RUN = select(schema.journal).where(_j.run == bindparam("run")).order_by(_j.position, _j.digest)
+
+
+class SqlLedger:
+    """Implements `core.ports.Ledger`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Takes an open database and the clock that dates what it writes."""
+        self._database = database
+        self._clock = clock
+
+    async def load(self, run: str, task: str | None = None) -> list[Entry]:
+        """The journal of one task, or of the whole run, in the order of the calls."""
+
+        def work(connection: Connection) -> list[Entry]:
+            if task is None:
+                found = connection.execute(_RUN, {"run": run})
+            else:
+                found = connection.execute(_TASK, {"run": run, "task": task})
+            return [rows.entry_of(row) for row in found]
+
+        return await self._database.read(work)
+
+    async def commit(self, batch: Batch) -> None:
+        """Stores a batch in one transaction; drafts and questions already stored are left as they are.
+
+        Raises:
+            LeaseLost: if the fencing number is not the run's.
+            ReceiptUsed: if the receipt was used before.
+            EffectTaken: if another run or task holds the effect key.
+            WrongState: if the move is not in the table.
+            NotFound: if there is no such run.
+        """
+        now = self._clock.now()
+        await self._database.write(lambda connection: _commit(connection, batch, now))
+
+    async def question(self, question: str) -> Question | None:
+        """The question as it stands; None if it was never asked."""
+        now = self._clock.now()
+        statement = select(schema.questions).where(schema.questions.c.id == question)
+        row = await self._database.read(lambda connection: connection.execute(statement).first())
+        return None if row is None else rows.question_of(row, now)
+
+    async def receipt(self, question: str) -> Receipt | None:
+        """The receipt that the yes to this question left; None if there is none."""
+        statement = select(schema.receipts).where(_r.question == question)
+        row = await self._database.read(lambda connection: connection.execute(statement).first())
+        return None if row is None else rows.receipt_of(row)
+
+    async def outcome_of(self, run: str) -> RunState:
+        """The state of the run as stored.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        return (await self._database.read(lambda connection: rows.locked(connection, run))).state
+
+
+def _commit(connection: Connection, batch: Batch, now: datetime) -> None:
+    run = rows.locked(connection, batch.run)
+    if batch.fence is not None and batch.fence != run.fence:
+        raise LeaseLost(
+            f"run {batch.run} was claimed by another worker (fencing number {run.fence}); this one holds "
+            f"{batch.fence} and wrote nothing. Stop it: the other one goes on."
+        )
+    if batch.entries:
+        connection.execute(_PUT_ENTRIES, [rows.entry_values(entry) for entry in batch.entries])
+    if batch.questions:
+        connection.execute(_PUT_QUESTIONS, [rows.question_values(question) for question in batch.questions])
+    if batch.use_receipt is not None:
+        _use_receipt(connection, batch.run, batch.use_receipt, now)
+    if batch.effect_key is not None:
+        _claim_key(connection, batch, *batch.effect_key)
+    drafts = list(batch.drafts)
+    if batch.move is not None:
+        check_move(batch.run, run.state, batch.move.to)
+        _move(connection, batch.run, batch.move)
+        actor = drafts[-1].actor if drafts else "supervisor"
+        body = {
+            "from": run.state,
+            "to": batch.move.to,
+            "reason": batch.move.reason,
+            "outcome": batch.move.outcome,
+        }
+        # A run may make the same move twice, so the event's name carries where in the chain it was made.
+        tag = f"{run.state}->{batch.move.to}@{run.head_seq}"
+        drafts.append(rows.fact(batch.run, "run.moved", actor, now, body, tag))
+    rows.append(connection, batch.run, (run.head_seq, run.head_hash), drafts, now)
+
+
+def _use_receipt(connection: Connection, run: str, receipt: str, now: datetime) -> None:
+    used = connection.execute(_USE_RECEIPT, {"receipt": receipt, "of": run, "now": rows.stamp(now)})
+    if used.rowcount == 1:
+        return
+    at = connection.execute(select(_r.used_at).where(_r.id == receipt, _r.run == run)).scalar()
+    if at is None:
+        raise NotFound(f"run {run} has no receipt {receipt!r}: nobody approved this call.")
+    raise ReceiptUsed(f"receipt {receipt} was used at {at} and covers one call only: ask again.")
+
+
+def _claim_key(connection: Connection, batch: Batch, tool: str, name: str) -> None:
+    # A batch of effects is one task's; what it writes names the task.
+    task = next((each.task for each in (*batch.entries, *batch.drafts)), "")
+    claim = {"tool": tool, "name": name, "run": batch.run, "task": task}
+    if connection.execute(_CLAIM_KEY, claim).rowcount == 1:
+        return
+    holder = connection.execute(_HOLDER, {"tool": tool, "name": name}).one()
+    if (holder.run, holder.task) == (batch.run, task):
+        return
+    tried = set(
+        connection.execute(_ATTEMPTS, {"run": holder.run, "task": holder.task, "tool": tool}).scalars()
+    )
+    if tried and tried <= {"failed", "compensated"}:  # it did not happen there, or was taken back
+        moved = update(schema.effect_keys).where(_k.tool == tool, _k.name == name)
+        connection.execute(moved.values(run=batch.run, task=task))
+        return
+    raise EffectTaken(
+        f"{tool} for {name!r} was already caused by run {holder.run} (task {holder.task!r}); it was not "
+        "sent again."
+    )
+
+
+def _move(connection: Connection, run: str, move: Move) -> None:
+    changes: rows.Values = {"state": move.to, "reason": move.reason}
+    if move.outcome is not None:
+        changes["outcome"] = move.outcome
+    if move.response is not None:
+        changes["response"] = rows.dump(move.response)
+    if move.spend is not None:
+        changes["spend"] = move.spend.model_dump_json()
+    connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(**changes))
