@@ -94,7 +94,7 @@ class SqlLedger:
         now = self._clock.now()
         statement = select(schema.questions).where(schema.questions.c.id == question)
         row = await self._database.read(lambda connection: connection.execute(statement).first())
-        return None if row is None else rows.question_of(row, now)
+        return None if row is None else rows.shown(rows.question_of(row), now)
 
     async def receipt(self, question: str) -> Receipt | None:
         """The receipt that the yes to this question left; None if there is none."""

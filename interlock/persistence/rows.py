@@ -160,8 +160,8 @@ def question_values(question: Question) -> Values:
     return values
 
 
-def question_of(row: AnyRow, now: datetime) -> Question:
-    """The question a row holds, as it stands at `now`: an open one past its expiry has expired."""
+def question_of(row: AnyRow) -> Question:
+    """The question a row holds."""
     check_version(row, f"question {row.id}")
     values: Values = {name: getattr(row, name) for name in Question.model_fields}
     for name in _QUESTION_JSON:
@@ -171,9 +171,13 @@ def question_of(row: AnyRow, now: datetime) -> Question:
     values["path"] = tuple(values["path"] or ())
     for name in _QUESTION_TIMES:
         values[name] = None if values[name] is None else moment(values[name])
-    if values["state"] == "open" and now >= values["expires_at"]:
-        values["state"] = "expired"
     return Question(**values)
+
+
+def shown(question: Question, now: datetime) -> Question:
+    """The question as it stands at `now`: an open one past its expiry has expired."""
+    late = question.state == "open" and now >= question.expires_at
+    return question.model_copy(update={"state": "expired"}) if late else question
 
 
 def receipt_values(receipt: Receipt) -> Values:
