@@ -96,6 +96,14 @@ class Record(Protocol):
         """Signed ends of chains, oldest first."""
         ...
 
+    async def end(self, run: str) -> tuple[int, str]:
+        """(seq, hash) of the chain's last event, as the run's row names it; verification compares.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        ...
+
     async def sign(self, run: str, now: datetime) -> Head:
         """Signs the present end of a run's chain; signing the same end twice is harmless."""
         ...

@@ -64,6 +64,11 @@ class Database:
         async with self.turn:
             return await self._in_thread(self._writing, work)
 
+    async def forget(self) -> None:
+        """Takes what was deleted out of the file as well, as far as no reader is still looking at it."""
+        async with self.turn:
+            await asyncio.to_thread(sqlite.flush_log, self.path)
+
     async def close(self) -> None:
         """Waits for what is being written and closes every connection."""
         await asyncio.to_thread(self._threads.shutdown)

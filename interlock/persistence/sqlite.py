@@ -116,6 +116,15 @@ def journal_mode(path: Path) -> None:
         connection.close()
 
 
+def flush_log(path: Path) -> None:
+    """Moves the write-ahead log into the file and empties it: old pages in it hold what was deleted."""
+    connection = sqlite3.connect(path, timeout=5)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def path_of(url: str) -> Path | None:
     """The file a SQLite URL or a plain path names; None for another database or one in memory."""
     scheme, separator, rest = url.partition("://")
