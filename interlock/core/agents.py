@@ -10,7 +10,6 @@ from typing import (
     TypeVar,
     TypeVarTuple,
     Union,
-    Unpack,
     get_args,
     get_origin,
     get_type_hints,
@@ -36,7 +35,7 @@ NotFor: TypeAlias = str | Callable[[Any], bool]
 """A topic in words, or a rule over the request whose docstring is the reason."""
 
 
-class Agent(Generic[Unpack[Ins], Out]):
+class Agent(Generic[*Ins, Out]):
     """A specialist: what it takes, what it returns, what it may use, and how it works.
 
     Immutable once made. `version` is the digest of its definition and stands in every event.
@@ -48,12 +47,12 @@ class Agent(Generic[Unpack[Ins], Out]):
         name: str,
         description: str,
         *,
-        run: Callable[[Unpack[Ins], Doors], Awaitable[Out | Completed[Out] | Degraded[Out] | GaveUp]],
+        run: Callable[[*Ins, Doors], Awaitable[Out | Completed[Out] | Degraded[Out] | GaveUp]],
         tools: Sequence[Granted] = (),
         not_for: Sequence[NotFor] = (),
         limits: Limits = AGENT_LIMITS,
         attempts: int = 2,
-        fallback: "Agent[Unpack[Ins], Out] | None" = None,
+        fallback: "Agent[*Ins, Out] | None" = None,
         escalates: bool = False,
         max_activations: int = 10,
     ) -> None: ...
@@ -65,14 +64,14 @@ class Agent(Generic[Unpack[Ins], Out]):
         description: str,
         *,
         graph: object,
-        write: Callable[[Unpack[Ins]], Mapping[str, Any]],
+        write: Callable[[*Ins], Mapping[str, Any]],
         read: Callable[[Mapping[str, Any]], Out | Completed[Out] | Degraded[Out] | GaveUp],
         tools: Sequence[Granted] = (),
         not_for: Sequence[NotFor] = (),
         limits: Limits = AGENT_LIMITS,
         max_steps: int | None = None,
         attempts: int = 2,
-        fallback: "Agent[Unpack[Ins], Out] | None" = None,
+        fallback: "Agent[*Ins, Out] | None" = None,
         escalates: bool = False,
         max_activations: int = 10,
     ) -> None: ...
@@ -218,7 +217,7 @@ class Agent(Generic[Unpack[Ins], Out]):
                     )
 
 
-AnyAgent: TypeAlias = Agent[Unpack[tuple[Any, ...]], Any]
+AnyAgent: TypeAlias = Agent[*tuple[Any, ...], Any]
 """An agent of any shape."""
 
 

@@ -4,10 +4,9 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-
 from typing import TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from interlock.core.canonical import canonical
 from interlock.core.results import Claim
@@ -25,10 +24,8 @@ class Conflict:
     rule: Rule
 
 
-class Resolution(BaseModel):
+class Resolution(BaseModel, frozen=True, extra="forbid"):
     """A disagreement and how it ended."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: str
     claims: tuple[Claim, ...]

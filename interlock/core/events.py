@@ -9,7 +9,7 @@ import hashlib
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from interlock.core.canonical import Json, canonical, digest
 
@@ -53,10 +53,8 @@ GENESIS = "0" * 64
 """What the first event of a run names as the hash before it."""
 
 
-class Draft(BaseModel):
+class Draft(BaseModel, frozen=True, extra="forbid"):
     """An event before it has a place in the chain."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     """Deterministic: the same fact of the same task has the same id, and is stored once."""
@@ -68,10 +66,8 @@ class Draft(BaseModel):
     body: dict[str, Json] = {}
 
 
-class Event(BaseModel):
+class Event(BaseModel, frozen=True, extra="forbid"):
     """An event in its place; the envelope without the body."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
     run: str
@@ -94,10 +90,8 @@ class Event(BaseModel):
         return hashlib.sha256(b"interlock/event/1\0" + canonical(self)).hexdigest()
 
 
-class Head(BaseModel):
+class Head(BaseModel, frozen=True, extra="forbid"):
     """The end of a run's chain, signed (Ed25519) at every segment end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str
     seq: int

@@ -9,17 +9,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from interlock.errors import BudgetExceeded
 
 N = TypeVar("N", int, float, Decimal)
 
 
-class Limits(BaseModel):
+class Limits(BaseModel, frozen=True, extra="forbid"):
     """Declared caps; an absent one means that the parent's cap holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: float | None = Field(default=None, gt=0)
     """Active time, in seconds."""
@@ -32,7 +30,6 @@ class Limits(BaseModel):
 
     def within(self, parent: "Limits") -> "Limits":
         """The tighter of the two, field by field."""
-
         return Limits(
             seconds=_least(self.seconds, parent.seconds),
             usd=_least(self.usd, parent.usd),
@@ -53,10 +50,8 @@ AGENT_LIMITS = Limits(seconds=60, tool_calls=25, model_calls=25, tokens=200_000)
 RUN_LIMITS = Limits(seconds=600, tool_calls=200, model_calls=200, tokens=2_000_000)
 
 
-class Spend(BaseModel):
+class Spend(BaseModel, frozen=True, extra="forbid"):
     """What was used so far."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: float = 0.0
     """Active time, in seconds; time while people think is not in it."""

@@ -5,9 +5,9 @@ plan is being written, `Task.output` is a reference that is typed as the output 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, Literal, TypeVar, TypeVarTuple, Unpack, cast
+from typing import Any, Generic, Literal, TypeVar, TypeVarTuple, cast
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from interlock.core.agents import Agent, AnyAgent
 from interlock.core.canonical import Json
@@ -49,7 +49,7 @@ class Ref:
 class Task(Generic[Out]):
     """One piece of work for one agent."""
 
-    def __init__(self, agent: Agent[Unpack[Ins], Out], *inputs: Unpack[Ins]) -> None:
+    def __init__(self, agent: Agent[*Ins, Out], *inputs: *Ins) -> None:
         """Takes the agent and its inputs: values, other tasks' `.output`, or `Findings.of(...)`."""
         self.agent: AnyAgent = agent
         self.inputs: tuple[object, ...] = inputs
@@ -63,10 +63,8 @@ class Task(Generic[Out]):
 AnyTask = Task[Any]
 
 
-class Finding(BaseModel):
+class Finding(BaseModel, frozen=True, extra="forbid"):
     """What one task came to, as a closing task and the aggregator see it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: str
     agent: str
@@ -77,10 +75,8 @@ class Finding(BaseModel):
     artifacts: tuple[Artifact, ...] = ()
 
 
-class Findings(BaseModel):
+class Findings(BaseModel, frozen=True, extra="forbid"):
     """What tasks came to, usable or not, with the conflicts that were decided."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     items: tuple[Finding, ...] = ()
     resolutions: tuple[Resolution, ...] = ()
@@ -122,10 +118,8 @@ class Plan:
         self.tasks = tuple(t for t in _reachable((*tasks, *self.closing)) if t not in self.closing)
 
 
-class Input(BaseModel):
+class Input(BaseModel, frozen=True, extra="forbid"):
     """Where one input of a task comes from; exactly one kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The body's parameter."""
@@ -139,10 +133,8 @@ class Input(BaseModel):
     """The tasks whose findings it is."""
 
 
-class PlannedTask(BaseModel):
+class PlannedTask(BaseModel, frozen=True, extra="forbid"):
     """A task as stored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     """The agent's name, with a number from the second on."""
@@ -161,10 +153,8 @@ class PlannedTask(BaseModel):
         return tuple(dict.fromkeys((*self.needs, *(t for i in self.inputs for t in i.tasks))))
 
 
-class StoredPlan(BaseModel):
+class StoredPlan(BaseModel, frozen=True, extra="forbid"):
     """A plan as stored in graph state."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
     """Format version."""
@@ -274,7 +264,7 @@ def _input(
     annotation: Any,
     given: object,
     request: object,
-    names: dict[int, str],  # noqa: ANN401
+    names: dict[int, str],
 ) -> Input:
     if isinstance(given, FindingsRef):
         problem = None if annotation is Findings else f"is given findings but takes {annotation!r}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from interlock.core.canonical import Json, digest, plain
 from interlock.core.principal import Principal
@@ -27,10 +27,8 @@ OWNER = "owner"
 """The role of the person who owns the run."""
 
 
-class Verdict(BaseModel):
+class Verdict(BaseModel, frozen=True, extra="forbid"):
     """What the policy says of one call, and by which rule."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     decision: Decision
     rule: str
@@ -98,6 +96,11 @@ class Policy:
     ) -> Self:
         """Makes calls wait for the yes of `whom` (a role or a person), at most `within` ("30m", "24h")."""
         return self._add("ask", agent, tools, when, whom, _seconds(within))
+
+    def extend(self, other: "Policy") -> Self:
+        """Adds the rules of another policy at the end."""
+        self._rules.extend(other)
+        return self
 
     def forbid(self, agent: object, *tools: Granted, when: Condition | None = None) -> Self:
         """Refuses the calls for good; a tool an agent is granted but can never call fails the build."""

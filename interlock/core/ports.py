@@ -142,6 +142,18 @@ class Tools(Protocol):
         ...
 
 
+class Origin(Protocol):
+    """A tool's server, as an unbound graph uses it."""
+
+    async def read(self, tool: "Tool[..., Any]", arguments: Mapping[str, Json]) -> Json:
+        """Makes one reading call on a connection of its own and returns the checked answer.
+
+        Raises:
+            ToolFailed, ToolUnavailable: as the server answers.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ModelReply:
     """What a model said and what it cost."""

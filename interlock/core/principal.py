@@ -2,13 +2,11 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 
-class Principal(BaseModel):
+class Principal(BaseModel, frozen=True, extra="forbid"):
     """The end user whose rights a run uses."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     user: str
     """Stable name of the person, as the identity provider or the operating system gives it."""

@@ -7,7 +7,7 @@ any other way carries no authority.
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from interlock.core.canonical import Json, digest
 from interlock.core.policy import OWNER, Verdict
@@ -18,10 +18,8 @@ QuestionKind: TypeAlias = Literal["approve", "clarify", "settle", "review", "rel
 QuestionState: TypeAlias = Literal["open", "answered", "expired", "withdrawn"]
 
 
-class Question(BaseModel):
+class Question(BaseModel, frozen=True, extra="forbid"):
     """One thing a person must answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
     """Format version."""
@@ -55,10 +53,8 @@ class Question(BaseModel):
     answered_at: datetime | None = None
 
 
-class Answer(BaseModel):
+class Answer(BaseModel, frozen=True, extra="forbid"):
     """A person's answer, before it is accepted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: str
     by: Principal
@@ -69,10 +65,8 @@ class Answer(BaseModel):
     comment: str = ""
 
 
-class Receipt(BaseModel):
+class Receipt(BaseModel, frozen=True, extra="forbid"):
     """The yes to one exact call, used once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     question: str

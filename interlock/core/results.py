@@ -5,17 +5,15 @@ Giving up is an answer, not an exception: a body that cannot do its job returns 
 
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from interlock.core.canonical import Json
 
 T = TypeVar("T")
 
 
-class Evidence(BaseModel):
+class Evidence(BaseModel, frozen=True, extra="forbid"):
     """One answer a task got through its doors, by reference."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """Who said it: `server/tool`, or `person` for a human answer."""
@@ -25,10 +23,8 @@ class Evidence(BaseModel):
     """The answer itself; filled where evidence is read, left out where it is stored."""
 
 
-class Artifact(BaseModel):
+class Artifact(BaseModel, frozen=True, extra="forbid"):
     """A file a task made, stored by the digest of its bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     media_type: str
@@ -37,10 +33,8 @@ class Artifact(BaseModel):
     """Bytes."""
 
 
-class Claim(BaseModel):
+class Claim(BaseModel, frozen=True, extra="forbid"):
     """What one source says about one thing; two that differ are a conflict."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: str
     """The thing and its property, such as `parcel TN1: status`."""
@@ -48,10 +42,8 @@ class Claim(BaseModel):
     source: str
 
 
-class Completed(BaseModel, Generic[T]):
+class Completed(BaseModel, Generic[T], frozen=True, extra="forbid"):
     """The task did what was asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["completed"] = "completed"
     output: T
@@ -59,10 +51,8 @@ class Completed(BaseModel, Generic[T]):
     artifacts: tuple[Artifact, ...] = ()
 
 
-class Degraded(BaseModel, Generic[T]):
+class Degraded(BaseModel, Generic[T], frozen=True, extra="forbid"):
     """The task has an answer that is less than what was asked, and says why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["degraded"] = "degraded"
     output: T
@@ -71,10 +61,8 @@ class Degraded(BaseModel, Generic[T]):
     artifacts: tuple[Artifact, ...] = ()
 
 
-class GaveUp(BaseModel):
+class GaveUp(BaseModel, frozen=True, extra="forbid"):
     """Nobody here can do this: what was tried, and what would be needed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["gave_up"] = "gave_up"
     reason: str
@@ -83,10 +71,8 @@ class GaveUp(BaseModel):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Failed(BaseModel):
+class Failed(BaseModel, frozen=True, extra="forbid"):
     """The task broke: an error that was not an answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["failed"] = "failed"
     error: str
@@ -98,10 +84,8 @@ class Failed(BaseModel):
 Status: TypeAlias = Literal["completed", "degraded", "gave_up", "failed"]
 
 
-class Stored(BaseModel):
+class Stored(BaseModel, frozen=True, extra="forbid"):
     """A result as it stands in graph state: small JSON, large outputs by artifact digest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
     """Format version."""
@@ -127,6 +111,8 @@ class Stored(BaseModel):
     claims: tuple[Claim, ...] = ()
     round: int = 0
     """How many reflections this output has been through."""
+    again: str = ""
+    """A judge's words, when it wants another round; nobody reads the output then."""
 
     @property
     def usable(self) -> bool:

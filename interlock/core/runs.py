@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from interlock.core.canonical import Json
 from interlock.core.limits import Spend
@@ -47,10 +47,8 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 FINAL: frozenset[RunState] = _to("completed", "failed", "canceled", "rolled_back")
 
 
-class Run(BaseModel):
+class Run(BaseModel, frozen=True, extra="forbid"):
     """One execution of a graph on one request, as stored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
     """Format version."""

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from interlock.core.canonical import Json, canonical, digest, plain
 from interlock.core.journal import Entry, call_digest, effect_token
 from interlock.core.policy import Verdict
@@ -20,7 +18,6 @@ from interlock.errors import (
     ToolFailed,
     ToolUnavailable,
 )
-from interlock.mcp.connections import Reply
 
 _SHOWN_BYTES = 2_000
 _ERRORS: dict[str, type[InterlockError]] = {
@@ -100,22 +97,6 @@ class Call:
         if verdict is not None:
             body |= {"verdict": verdict.decision, "rule": verdict.rule, "reason": verdict.reason}
         return {**body, **more}
-
-
-def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
-    """The answer as JSON, checked against the tool's schema.
-
-    Raises:
-        ToolFailed: if the answer does not have its schema.
-    """
-    value = reply.value
-    wrapped = isinstance(value, dict) and set(value) == {"result"}
-    for candidate in [value["result"], value] if wrapped and isinstance(value, dict) else [value]:
-        try:
-            return plain(tool.returns.validate_python(candidate))
-        except ValidationError:
-            continue
-    raise ToolFailed(f"{tool.name} answered with something that does not have its schema.")
 
 
 def typed(tool: Tool[..., Any], answer: Json) -> Any:  # noqa: ANN401

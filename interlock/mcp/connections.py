@@ -6,40 +6,34 @@ cancellation; here the two are told apart, and the next call gets a new connecti
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from interlock.core.canonical import Json
 from interlock.errors import ToolUnavailable
-from interlock.mcp.servers import ToolServer
+from interlock.mcp.replies import CRASHED, Reply
 
 if TYPE_CHECKING:
     from mcp import Client
 
-CRASHED = "Error executing tool"
-"""How the mcp package's server begins the masked text of an exception nobody foresaw."""
 
-
-class ConnectionLost(Exception):  # noqa: N818
+class ConnectionLost(Exception):
     """The connection died while a call was on its way; whether it arrived is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A server's answer to one call."""
+class Target(Protocol):
+    """What can be connected to: a `ToolServer`."""
 
-    value: Json
-    """The structured answer, or the text where there is none."""
-    error: str | None = None
-    """The text of an error answer."""
-    crashed: bool = False
-    """True when the error was not foreseen by the tool: it may have happened half way."""
+    name: str
+
+    def target(self) -> Any:  # noqa: ANN401
+        """A server object, a command, or a URL, as the mcp package's client takes it."""
+        ...
 
 
 class Connection:
     """One supervised client of one server."""
 
-    def __init__(self, server: ToolServer) -> None:
+    def __init__(self, server: Target) -> None:
         """Connects with the first call."""
         self._server = server
         self._owner: asyncio.Task[None] | None = None
@@ -56,7 +50,7 @@ class Connection:
         async with self._lock:
             if self._client is None or self._owner is None or self._owner.done():
                 await self._start()
-            assert self._client is not None  # noqa: S101
+            assert self._client is not None
             return self._client
 
     async def call(self, name: str, arguments: Mapping[str, Json], meta: Mapping[str, Json]) -> Reply:
@@ -66,7 +60,7 @@ class Connection:
             ToolUnavailable: the server could not be reached; nothing was sent.
             ConnectionLost: it is not known whether the call arrived.
         """
-        from mcp import MCPError  # noqa: PLC0415
+        from mcp import MCPError
 
         client = await self.ready()
         try:
@@ -107,7 +101,7 @@ class Connection:
 
     async def _own(self, ready: "asyncio.Future[Client]") -> None:
         """Enters and leaves the client in one task, as its cancel scopes demand."""
-        from mcp import Client  # noqa: PLC0415
+        from mcp import Client
 
         try:
             async with Client(self._server.target()) as client:

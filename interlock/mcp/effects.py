@@ -20,8 +20,9 @@ from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool
 from interlock.errors import Diverged, EffectTaken, NotBound, OutcomeUnknown, ToolFailed, ToolUnavailable
 from interlock.mcp.approvals import approved, decide
-from interlock.mcp.calls import Call, raise_recorded, read_answer, shown, told, typed
-from interlock.mcp.connections import ConnectionLost, Reply
+from interlock.mcp.calls import Call, raise_recorded, shown, told, typed
+from interlock.mcp.connections import ConnectionLost
+from interlock.mcp.replies import read_answer
 from interlock.mcp.wire import Wire
 
 _RESENDS = 2
@@ -190,9 +191,7 @@ class Effects:
     async def _probe(self, lookup: Tool[..., Any], key: str) -> Json:
         name = next(iter(lookup.arguments_model.model_fields))
         reply = await self._wire.reply(lookup, {name: key}, {}, lookup.timeout_s)
-        if reply.error is not None:
-            raise ToolFailed(f"{lookup.name} could not look the effect up: {reply.error}")
-        return read_answer(lookup, Reply(reply.value))
+        return read_answer(lookup, reply)
 
     def _answer(self, call: Call, entry: Entry) -> Any:  # noqa: ANN401
         if entry.state == "unknown":

@@ -11,12 +11,13 @@ from interlock.core.policy import Policy
 from interlock.core.ports import Clock
 from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool, matches
-from interlock.errors import InterlockError, NotFound, ToolDenied, ToolFailed, ToolUnavailable
+from interlock.errors import InterlockError, NotFound, ToolDenied, ToolUnavailable
 from interlock.mcp.approvals import approved, decide
-from interlock.mcp.calls import Call, raise_recorded, read_answer, shown, told, typed
+from interlock.mcp.calls import Call, raise_recorded, shown, told, typed
 from interlock.mcp.connections import ConnectionLost
 from interlock.mcp.effects import Effects
 from interlock.mcp.remote import remote_tool
+from interlock.mcp.replies import read_answer
 from interlock.mcp.servers import ToolServer
 from interlock.mcp.wire import Wire
 
@@ -91,8 +92,6 @@ class Gateway:
             raise ToolUnavailable(f"{tool.name} did not answer within {tool.timeout_s:g} s.") from None
         except ConnectionLost as lost:
             raise ToolUnavailable(f"{tool.name} could not be asked: {lost}.") from lost
-        if reply.error is not None:
-            raise ToolFailed(f"{tool.name} answered with an error: {reply.error}")
         return read_answer(tool, reply)
 
     def _find(self, tool: Tool[..., Any] | str) -> Tool[..., Any]:

@@ -1,10 +1,14 @@
 """Tool servers as values: Python functions in this process, a command on stdio, or a URL."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
+from interlock.core.canonical import Json
 from interlock.core.tools import Effect, Tool, describe
-from interlock.errors import BuildError, ToolFailed
+from interlock.errors import BuildError, ToolFailed, ToolUnavailable
+from interlock.mcp.connections import Connection, ConnectionLost
+from interlock.mcp.replies import read_answer
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -124,7 +128,7 @@ class ToolServer:
         if self.url:
             return self.url
         if self.command:
-            from mcp import StdioServerParameters  # noqa: PLC0415
+            from mcp import StdioServerParameters
 
             return StdioServerParameters(
                 command=self.command[0], args=list(self.command[1:]), env=self.env or None
@@ -134,7 +138,7 @@ class ToolServer:
     def mcp_server(self) -> "MCPServer":
         """The mcp package's server that runs the functions; made once."""
         if self._server is None:
-            from mcp.server import MCPServer  # noqa: PLC0415
+            from mcp.server import MCPServer
 
             self._server = MCPServer(self.name)
             for name, function in self._functions.items():
@@ -144,6 +148,25 @@ class ToolServer:
                 )
         return self._server
 
+    async def read(self, tool: Tool[..., Any], arguments: Mapping[str, Json]) -> Json:
+        """Makes one reading call on a connection of its own, for graphs that are not bound.
+
+        Raises:
+            ToolUnavailable: the server could not be reached in time.
+            ToolFailed: it answered with an error, or with something that is not the tool's schema.
+        """
+        connection = Connection(self)
+        try:
+            async with asyncio.timeout(tool.timeout_s):
+                reply = await connection.call(tool.name.partition("/")[2], arguments, {})
+        except (TimeoutError, ConnectionLost) as error:
+            raise ToolUnavailable(
+                f"{tool.name} could not be asked: {error or 'no answer in time'}."
+            ) from error
+        finally:
+            await connection.close()
+        return read_answer(tool, reply)
+
     def __repr__(self) -> str:
         """The server's name and where it is."""
         return f"<tool server {self.name} {self.url or ' '.join(self.command) or 'in this process'}>"
@@ -151,11 +174,11 @@ class ToolServer:
 
 def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Lets a function's `ToolFailed` reach the caller as an error answer; anything else is masked by the server."""
-    import functools  # noqa: PLC0415
+    import functools
 
     @functools.wraps(function)
     async def told(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        from mcp.server.mcpserver.exceptions import ToolError  # noqa: PLC0415
+        from mcp.server.mcpserver.exceptions import ToolError
 
         try:
             return await function(*args, **kwargs)

@@ -7,7 +7,8 @@ from typing import Any
 from interlock.core.canonical import Json
 from interlock.core.tools import Tool
 from interlock.errors import BuildError
-from interlock.mcp.connections import Connection, Reply
+from interlock.mcp.connections import Connection
+from interlock.mcp.replies import Reply
 from interlock.mcp.servers import ToolServer
 
 

@@ -1,0 +1,43 @@
+"""What a tool server answers, and how it is read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from interlock.core.canonical import Json, plain
+from interlock.core.tools import Tool
+from interlock.errors import ToolFailed
+
+CRASHED = "Error executing tool"
+"""How the mcp package's server begins the masked text of an exception nobody foresaw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer to one call."""
+
+    value: Json
+    """The structured answer, or the text where there is none."""
+    error: str | None = None
+    """The text of an error answer."""
+    crashed: bool = False
+    """True when the error was not foreseen by the tool: it may have happened half way."""
+
+
+def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
+    """The answer as JSON, checked against the tool's schema.
+
+    Raises:
+        ToolFailed: if it is an error, or does not have its schema.
+    """
+    if reply.error is not None:
+        raise ToolFailed(f"{tool.name} answered with an error: {reply.error}")
+    value = reply.value
+    wrapped = isinstance(value, dict) and set(value) == {"result"}
+    for candidate in [value["result"], value] if wrapped and isinstance(value, dict) else [value]:
+        try:
+            return plain(tool.returns.validate_python(candidate))
+        except ValidationError:
+            continue
+    raise ToolFailed(f"{tool.name} answered with something that does not have its schema.")

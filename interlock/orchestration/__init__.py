@@ -1,0 +1,1 @@
+"""The supervisor, its crew and the gate, as LangGraph graphs."""

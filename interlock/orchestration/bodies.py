@@ -1,0 +1,83 @@
+"""Runs a body once: a coded function, or a LangGraph graph whose nodes find the doors in their context."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from langgraph.errors import GraphInterrupt
+from langgraph.types import Interrupt
+
+from interlock.core.agents import AnyAgent
+from interlock.core.canonical import Json, plain
+from interlock.core.questions import Question, question_id
+from interlock.core.scope import TaskScope
+from interlock.orchestration.doors import TaskDoors
+
+STEPS_WITHOUT_CYCLE = 50
+_CLARIFY_S = 7 * 86_400.0
+
+
+async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors) -> object:
+    """Calls the agent's body with its inputs and returns what it returned, unchecked."""
+    if agent.run is not None:
+        return await agent.run(*inputs, doors)
+    assert agent.write is not None and agent.read is not None  # noqa: S101  (checked when the agent was made)
+    graph = cast("Any", agent.graph)
+    final = await graph.ainvoke(
+        agent.write(*inputs),
+        {"recursion_limit": agent.max_steps or STEPS_WITHOUT_CYCLE},
+        context=doors,
+    )
+    return agent.read(final)
+
+
+async def note_foreign_questions(scope: TaskScope, stopped: GraphInterrupt) -> None:
+    """Stores questions that a graph body asked by LangGraph's own `interrupt()`.
+
+    They become rows like every other question, so that they are listed and answered in the same
+    way; only their answer travels in the resume value.
+    """
+    raised = cast("Sequence[Interrupt[Any]]", stopped.args[0] if stopped.args else ())
+    now = scope.clock.now()
+    questions: list[Question] = []
+    for each in raised:
+        if ours(each.value):
+            continue
+        name = question_id(scope.run, scope.task, "clarify", each.id)
+        title = each.value if isinstance(each.value, str) else _title(each.value)
+        declared = each.response_schema
+        schema: dict[str, Json] = declared if isinstance(declared, dict) else {"description": "any value"}
+        questions.append(
+            Question(
+                id=name,
+                run=scope.run,
+                task=scope.task,
+                agent=scope.agent,
+                kind="clarify",
+                digest=each.id,
+                title=title,
+                details={"value": plain(each.value)},
+                answer_schema=schema,
+                asked_at=now,
+                expires_at=now + timedelta(seconds=_CLARIFY_S),
+                path=scope.path,
+                interrupt=each.id,
+            )
+        )
+        scope.note("question.asked", {"question": name, "kind": "clarify", "title": title}, name)
+    if questions and scope.bound:
+        await scope.flush(questions=questions)
+
+
+def ours(value: object) -> bool:
+    """Says whether an interrupt was raised by a door of ours."""
+    return isinstance(value, dict) and "interlock" in cast("dict[str, Any]", value)
+
+
+def _title(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        for key in ("question", "title", "message", "q"):
+            if isinstance(fields.get(key), str):
+                return fields[key]
+    return str(value)

@@ -1,0 +1,192 @@
+"""The doors of one task, behind the `Doors` protocol: every call journaled, all calls closed on leaving."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from interlock.core.canonical import Json, plain
+from interlock.core.journal import Entry, EntryKind, call_digest
+from interlock.core.limits import Budget, Deadline
+from interlock.core.ports import Artifacts, ModelReply, Models, Tools
+from interlock.core.principal import Principal
+from interlock.core.redaction import redact
+from interlock.core.results import Artifact, Claim
+from interlock.core.scope import TaskScope
+from interlock.core.tools import Tool, named
+from interlock.errors import NotBound, Rejected
+
+
+class TaskDoors:
+    """What one execution of one body can reach; an async scope around the body."""
+
+    def __init__(
+        self,
+        scope: TaskScope,
+        *,
+        tools: Tools,
+        models: Models | None,
+        artifacts: Artifacts,
+        feedback: str = "",
+    ) -> None:
+        """Opens nothing yet; the scope must be open."""
+        self.scope = scope
+        self._tools = tools
+        self._models = models
+        self._store = artifacts
+        self._feedback = feedback
+        self._inside: set[asyncio.Task[Any]] = set()
+        self._owner: asyncio.Task[Any] | None = None
+        self.claims: list[Claim] = []
+        self.artifacts: list[Artifact] = []
+
+    async def __aenter__(self) -> Self:
+        """Remembers whose task this is."""
+        self._owner = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancels calls the body left behind, and waits for those that were sent."""
+        left = [task for task in self._inside if task is not self._owner and not task.done()]
+        for task in left:
+            task.cancel()
+        closing = asyncio.ensure_future(self._close(left))
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError:
+                continue  # what was sent must be known before anything else happens; its time is bounded
+
+    async def _close(self, left: list[asyncio.Task[Any]]) -> None:
+        await asyncio.gather(*left, return_exceptions=True)
+        await self.scope.close()
+
+    @property
+    def principal(self) -> Principal:
+        """On whose behalf the task acts."""
+        return self.scope.principal
+
+    @property
+    def deadline(self) -> Deadline:
+        """When the task must have stopped."""
+        return self.scope.deadline
+
+    @property
+    def budget(self) -> Budget:
+        """What the task may still spend."""
+        return self.scope.budget
+
+    @property
+    def feedback(self) -> str:
+        """Why this is not the first attempt; else empty."""
+        return self._feedback
+
+    async def call(self, tool: Tool[..., Any] | str, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Calls a tool through the gateway; see `Doors.call`."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._inside.add(task)
+        return await self._tools.call(self.scope, tool, args, kwargs)
+
+    async def ask(
+        self, question: str, *, whom: str = "owner", schema: Mapping[str, Json] | None = None
+    ) -> Json:
+        """Asks a person; see `Doors.ask`."""
+        self.scope.check_open()
+        arguments: Json = {"question": question, "whom": whom}
+        name, nth, known = self._recorded("ask", arguments)
+        if known is None:
+            asked = await self.scope.ask(
+                "clarify",
+                f"{name}:{nth}",
+                question,
+                {"on_no": f"{self.scope.agent} is told that nobody answered."},
+                whom=whom,
+                schema=dict(schema) if schema else None,
+            )
+            if asked.state != "answered" or asked.answer is None:
+                raise Rejected(f"nobody answered: {question}")
+            known = self._put("answer", "ask", arguments, name, nth, asked.answer)
+        self.scope.tell("person", name, known.answer)
+        return known.answer
+
+    async def think(self, prompt: str, *, model: str = "default") -> ModelReply:
+        """Asks a model; see `Doors.think`."""
+        self.scope.check_open()
+        if self._models is None:
+            raise NotBound(
+                f"{self.scope.agent} asks the model route {model!r}, but no models are configured."
+            )
+        arguments: Json = {"prompt": prompt}
+        name, nth, known = self._recorded(f"model:{model}", arguments)
+        if known is None:
+            self.scope.budget.take(model_calls=1)
+            reply = await self._models.reply(model, prompt)
+            told = {
+                "text": reply.text,
+                "model": reply.model,
+                "input_tokens": reply.input_tokens,
+                "output_tokens": reply.output_tokens,
+                "tokens": reply.input_tokens + reply.output_tokens,
+                "usd": None if reply.usd is None else str(reply.usd),
+            }
+            known = self._put("model", f"model:{model}", redact(arguments), name, nth, plain(told))
+            self.scope.note("model.called", {"route": model, "prompt": prompt, **told}, f"{name}:{nth}")
+        answer = known.answer if isinstance(known.answer, dict) else {}
+        fields = ("text", "model", "input_tokens", "output_tokens", "usd")
+        return ModelReply(**{field: answer.get(field) for field in fields})  # pyright: ignore[reportArgumentType]
+
+    async def now(self) -> datetime:
+        """The time at which the task first asked."""
+        known = self._once("clock", "now", lambda: self.scope.clock.now().isoformat())
+        return datetime.fromisoformat(str(known))
+
+    async def random(self) -> float:
+        """A number in [0, 1)."""
+        return float(str(self._once("random", "random", random.random)))
+
+    def claim(self, about: str, value: object, *, source: Tool[..., Any] | str) -> None:
+        """States what a source says."""
+        self.scope.check_open()
+        self.claims.append(Claim(about=about, value=plain(value), source=named(source)))
+
+    async def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> Artifact:
+        """Stores a file."""
+        self.scope.check_open()
+        made = await self._store.put(self.scope.run, name, media_type, data)
+        artifact = Artifact(name=name, media_type=media_type, digest=made, size=len(data))
+        if artifact not in self.artifacts:
+            self.artifacts.append(artifact)
+        return artifact
+
+    def _once(self, kind: EntryKind, operation: str, make: Any) -> Json:  # noqa: ANN401
+        self.scope.check_open()
+        name, nth, known = self._recorded(operation, None)
+        return known.answer if known else self._put(kind, operation, None, name, nth, make()).answer
+
+    def _recorded(self, operation: str, arguments: Json) -> tuple[str, int, Entry | None]:
+        name = call_digest(operation, arguments)
+        nth = self.scope.journal.occurrence(name)
+        return name, nth, self.scope.journal.recorded(name, nth)
+
+    def _put(
+        self, kind: EntryKind, operation: str, arguments: Json, name: str, nth: int, answer: Json
+    ) -> Entry:
+        return self.scope.journal.put(
+            Entry(
+                run=self.scope.run,
+                task=self.scope.task,
+                attempt=self.scope.attempt,
+                digest=name,
+                nth=nth,
+                kind=kind,
+                operation=operation,
+                arguments=arguments,
+                state="answered",
+                answer=answer,
+            )
+        )
