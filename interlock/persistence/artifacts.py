@@ -33,7 +33,7 @@ class SqlArtifacts:
             "size": len(data),
             "data": data,
         }
-        await self._database.write(lambda connection: connection.execute(_PUT, values) and None)
+        await self._database.write(lambda connection: connection.execute(_PUT, values))
         return digest
 
     async def get(self, digest: str) -> bytes:

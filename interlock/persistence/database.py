@@ -99,7 +99,7 @@ def _opened(path: Path) -> Engine:
         raise BadInput(
             f"{str(path)!r} is not a database ({_told(error)}): name another file, or move this one away."
         ) from error
-    if not os.access(path, os.W_OK):
+    if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         engine.dispose()
         raise BadInput(f"the database {str(path)!r} cannot be written: check the rights of the file.")
     return engine

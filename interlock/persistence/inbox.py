@@ -1,5 +1,6 @@
 """Questions as people see them; the first accepted answer wins."""
 
+import json
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -63,6 +64,11 @@ class SqlInbox:
             await self._database.write(lambda connection: _refuse(connection, answer, why, now))
             raise
 
+    async def place(self, question: str, path: tuple[str, ...]) -> None:
+        """Stores where in the graph a question was asked, once that is known."""
+        statement = update(schema.questions).where(_q.id == question).values(path=json.dumps(path))
+        await self._database.write(lambda connection: connection.execute(statement) and None)
+
     async def withdraw(self, run: str, task: str, keep: set[str]) -> None:
         """Withdraws the open questions of a task that its latest execution did not ask again."""
         statement = (
@@ -70,7 +76,7 @@ class SqlInbox:
             .where(_q.run == run, _q.task == task, _q.state == "open", _q.id.not_in(sorted(keep)))
             .values(state="withdrawn")
         )
-        await self._database.write(lambda connection: connection.execute(statement) and None)
+        await self._database.write(lambda connection: connection.execute(statement))
 
 
 def _asked(connection: Connection, question: str) -> Question:

@@ -126,6 +126,9 @@ def _commit(connection: Connection, batch: Batch, now: datetime) -> None:
         _use_receipt(connection, batch.run, batch.use_receipt, now)
     if batch.effect_key is not None:
         _claim_key(connection, batch, *batch.effect_key)
+    if batch.spend is not None:
+        spent = update(schema.runs).where(schema.runs.c.id == batch.run)
+        connection.execute(spent.values(spend=batch.spend.model_dump_json()))
     drafts = list(batch.drafts)
     if batch.move is not None:
         check_move(batch.run, run.state, batch.move.to)
@@ -181,6 +184,4 @@ def _move(connection: Connection, run: str, move: Move) -> None:
         changes["outcome"] = move.outcome
     if move.response is not None:
         changes["response"] = rows.dump(move.response)
-    if move.spend is not None:
-        changes["spend"] = move.spend.model_dump_json()
     connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(**changes))

@@ -127,7 +127,7 @@ class SqlRuns:
     async def release(self, run: str, worker: str, fence: int) -> None:
         """Gives the lease up; harmless if it is lost already."""
         held = {"run": run, "worker": worker, "number": fence}
-        await self._database.write(lambda connection: connection.execute(_RELEASE, held) and None)
+        await self._database.write(lambda connection: connection.execute(_RELEASE, held))
 
 
 def _get(connection: Connection, run: str) -> Run:
