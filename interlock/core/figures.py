@@ -1,7 +1,7 @@
 """Amounts and dates in text, as values: found however they are written, compared by what they mean.
 
-An amount is a number with a currency; `1.000,00`, `1,000.00` and `1 000` are the same number. A single separator
-before exactly three digits groups thousands. A date is a day and a month; its year may be missing.
+An amount is a number with a currency; `1.000,00`, `1,000.00` and `1 000` are the same number. A single
+separator before exactly three digits groups thousands. A date is a day and a month; its year may be missing.
 """
 
 import re
@@ -33,30 +33,18 @@ _AMOUNTS = [
     ),
 ]
 _BARE = re.compile(
-    rf"(?:(?P<minus>{_MINUS})|(?<![\w.,:'’−–-]))(?P<number>{_NUMBER}){_END}(?![:/-]\d|[{_SPACE}]?%)"
+    rf"(?:(?P<minus>{_MINUS})|(?<![\w.,:'’−–-]))(?P<number>{_NUMBER}){_END}(?![:/-]\w|[{_SPACE}]?%)"
 )
 _MACHINE = re.compile(r"-?\d+\.\d+")
 
+_ENGLISH = "January February March April May June July August September October November December"
+_GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"
 _MONTHS = {
-    **{name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)},
-    **{
-        name: n
-        for n, name in enumerate(
-            "january february march april may june july august september october november december".split(), 1
-        )
-    },
-    **{
-        "sept": 9,
-        "januar": 1,
-        "februar": 2,
-        "märz": 3,
-        "mai": 5,
-        "juni": 6,
-        "juli": 7,
-        "oktober": 10,
-        "dezember": 12,
-    },
-}
+    name: number
+    for names in (_ENGLISH.lower(), _GERMAN.lower())
+    for number, month in enumerate(names.split(), 1)
+    for name in (month, month[:3])
+} | {"sept": 9}
 _MONTH = f"(?P<name>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})(?![^\\W\\d_])\\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _TIME = r"(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
@@ -65,7 +53,8 @@ _DATES = [
         rf"(?<![\w-])(?P<year>\d{{4}})(?P<sep>[-/.])(?P<month>\d\d)(?P=sep)(?P<day>\d\d){_TIME}(?!\w|-\w)"
     ),
     re.compile(
-        r"(?<![\w.,/-])(?P<day>\d{1,2})(?P<sep>\. ?|/|-)(?P<month>\d{1,2})(?P=sep)(?P<year>\d{4}|\d\d)(?!\w|[./-]\d)"
+        r"(?<![\w.,/-])(?P<day>\d{1,2})(?P<sep>\. ?|/|-)(?P<month>\d{1,2})(?P=sep)"
+        r"(?P<year>\d{4}|\d\d)(?!\w|[./-]\d)"
     ),
     re.compile(
         r"(?<![\w.,:/])(?<![^\W\d_]-)(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?"
@@ -172,7 +161,7 @@ def _days(match: re.Match[str]) -> set[Day]:
     day, year, name = int(groups["day"]), groups.get("year"), groups.get("name")
     if name is not None:
         # "all 12 may be returned" is no date
-        pairs = set[tuple[int, int]]() if name == "may" else {(_MONTHS[name.casefold()], day)}
+        pairs = set[tuple[int, int]]() if name == "may" else {(_MONTHS.get(name.casefold(), 0), day)}
     else:
         month = int(groups["month"])
         pairs = {(month, day)}

@@ -51,7 +51,6 @@ class Move:
     reason: str
     outcome: Outcome | None = None
     response: Json = None
-    spend: Spend | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +68,8 @@ class Batch:
     effect_key: tuple[str, str] | None = None
     """(tool, name) of a cross-run effect to claim; a claim of another run fails the whole batch."""
     move: Move | None = None
+    spend: Spend | None = None
+    """What the run has used in all, when a segment ends."""
 
 
 class Ledger(Protocol):

@@ -67,6 +67,10 @@ class Inbox(Protocol):
         """
         ...
 
+    async def place(self, question: str, path: tuple[str, ...]) -> None:
+        """Stores where in the graph a question was asked, once that is known."""
+        ...
+
     async def withdraw(self, run: str, task: str, keep: set[str]) -> None:
         """Withdraws the open questions of a task that its latest execution did not ask again."""
         ...

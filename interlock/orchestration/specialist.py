@@ -19,7 +19,7 @@ from interlock.core.canonical import canonical, digest, plain
 from interlock.core.reflections import Reflection
 from interlock.core.results import Completed, Degraded, Evidence, Failed, GaveUp, Stored
 from interlock.core.scope import TaskScope
-from interlock.errors import Diverged, InterlockError, LeaseLost
+from interlock.errors import Diverged, InterlockError, LeaseLost, NotBound
 from interlock.orchestration.bodies import note_foreign_questions, run_body
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.doors import TaskDoors
@@ -88,8 +88,8 @@ async def _body(
         async with timer:
             inputs = await typed_inputs(given.inputs, agent.inputs, context.artifacts)
             return await run_body(agent, inputs, doors)
-    except (GraphBubbleUp, LeaseLost):
-        raise
+    except (GraphBubbleUp, LeaseLost, NotBound):
+        raise  # an unbound graph that would have to change something says so to its caller
     except InterlockError as error:
         return Failed(error=error.message, code=error.code, retryable=error.retryable)
     except TimeoutError:

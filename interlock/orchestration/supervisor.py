@@ -147,6 +147,13 @@ class Supervisor(Generic[Request, Response]):
             "graph",
         )[:12]
 
+    @property
+    def max_steps(self) -> int:
+        """Supersteps of LangGraph that one invocation of the graph or its crew may take, at the most."""
+        turns = max(a.attempts + 1 for a in self.agents.values())
+        rounds = max((r.max_rounds for r in self.reflections), default=0)
+        return 20 + 2 * self.planner.max_tasks * (turns + rounds) + 4 * self.gate.max_revisions
+
     def build(self) -> SupervisorGraph:
         """Checks the wiring and the rules' plans, and returns a LangGraph StateGraph.
 

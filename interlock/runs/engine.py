@@ -1,0 +1,151 @@
+"""The inline engine: runs advance in this process, one segment at a time, each under its lease."""
+
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+from interlock.core.canonical import digest, plain
+from interlock.core.events import Draft, event_id
+from interlock.core.guards import ON, Guards
+from interlock.core.ports import Batch, Clock, Ledger, Move
+from interlock.core.principal import Principal
+from interlock.core.runs import FINAL, Run
+from interlock.core.stores import Inbox, Record, Runs
+from interlock.errors import WrongState
+from interlock.runs.lease import lease
+from interlock.runs.program import Program
+from interlock.runs.segment import Segment
+
+MakeContext = Callable[[Run, int], Any]
+"""Makes the graph's run context for a run and a fencing number."""
+
+
+class InlineEngine:
+    """Starts, resumes and cancels the runs of one program in this process."""
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        runs: Runs,
+        inbox: Inbox,
+        ledger: Ledger,
+        record: Record,
+        checkpoints: Any,  # noqa: ANN401
+        context: MakeContext,
+        clock: Clock,
+        guards: Guards = ON,
+        lease_s: float = 3.0,
+    ) -> None:
+        """Takes the stores of one database; `checkpoints` is a LangGraph saver on the same one."""
+        self.program = program
+        self.worker = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        self._runs = runs
+        self._inbox = inbox
+        self._ledger = ledger
+        self._record = record
+        self._context = context
+        self._clock = clock
+        self._guards = guards
+        self._lease_s = lease_s
+        self._app = program.graph.compile(checkpointer=checkpoints, name=program.name)
+
+    async def start(
+        self, request: object, owner: Principal, *, key: str | None = None, session: str | None = None
+    ) -> Run:
+        """Stores a run; nothing is executed yet.
+
+        Args:
+            request: What the graph is asked, as its request type or as JSON.
+            owner: The person who owns the run and on whose behalf it acts.
+            key: Starting twice with the same key gives the same run.
+            session: The session it belongs to; its own, if none is given.
+
+        Raises:
+            SchemaViolation: if it is not a request of this graph; nothing was stored.
+        """
+        stored = plain(self.program.read(request))
+        name = "r-" + (digest([self.program.name, owner.user, key], "run")[:12] if key else uuid4().hex[:12])
+        now = self._clock.now()
+        run = Run(
+            id=name,
+            graph=self.program.name,
+            version=self.program.version,
+            input=stored,
+            owner=owner,
+            session=session or f"s-{name[2:]}",
+            subject=self.program.subject(stored),
+            created_at=now,
+            updated_at=now,
+        )
+        body = {"graph": run.graph, "version": run.version, "input": stored, "owner": plain(owner)}
+        draft = self._draft(run.id, "run.created", f"person:{owner.user}", {**body, "session": run.session})
+        return await self._runs.create(run, [draft])
+
+    async def advance(self, run: str) -> Run:
+        """Executes a run until it ends or only people can move it.
+
+        Raises:
+            NotFound, RunBusy, LeaseLost, FormatRefused: the run is as it was.
+        """
+        stored = await self._runs.get(run)
+        if stored.state in FINAL:
+            return stored
+        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+            stored = await self._runs.get(run)
+            segment = Segment(
+                program=self.program,
+                app=self._app,
+                run=stored,
+                fence=fence,
+                worker=self.worker,
+                context=self._context(stored, fence),
+                runs=self._runs,
+                inbox=self._inbox,
+                ledger=self._ledger,
+                clock=self._clock,
+            )
+            stored = await segment.advance()
+            await self._record.sign(run, self._clock.now())
+        return stored
+
+    async def cancel(self, run: str, by: Principal, reason: str = "") -> Run:
+        """Ends a run that nobody is advancing; its open questions are withdrawn.
+
+        Raises:
+            RunBusy: while a worker is advancing it.
+            WrongState: if it has ended already.
+        """
+        stored = await self._runs.get(run)
+        if stored.state in FINAL:
+            raise WrongState(f"run {run} is {stored.state} already and cannot be canceled.")
+        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+            for question in await self._inbox.list("open", run):
+                await self._inbox.withdraw(run, question.task, set())
+            why = reason or f"{by.user} canceled it"
+            await self._ledger.commit(Batch(run=run, fence=fence, move=Move(to="canceled", reason=why)))
+            await self._record.sign(run, self._clock.now())
+        return await self._runs.get(run)
+
+    @asynccontextmanager
+    async def hold(self, run: str) -> AsyncGenerator[tuple[int, Any]]:
+        """Holds a run without advancing it: yields the fencing number and a run context, and signs at the end."""
+        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+            yield fence, self._context(await self._runs.get(run), fence)
+            await self._record.sign(run, self._clock.now())
+
+    async def order_of_effects(self, run: str) -> dict[tuple[str, str], int]:
+        """(task, call digest) of each confirmed effect -> its place in the record."""
+        order: dict[tuple[str, str], int] = {}
+        for line in await self._record.lines(run):
+            if line.event.kind in ("effect.confirmed", "effect.settled") and isinstance(line.body, dict):
+                order[line.event.task, str(line.body.get("call"))] = line.event.seq
+        return order
+
+    def _draft(self, run: str, kind: str, actor: str, body: dict[str, Any]) -> Draft:
+        return Draft(
+            id=event_id(run, kind, "", 0, ""), kind=kind, actor=actor, at=self._clock.now(), body=body
+        )

@@ -1,0 +1,48 @@
+"""The lease of one run: renewed while work goes on, and the end of the work when it is lost."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from interlock.core.stores import Runs
+from interlock.errors import LeaseLost
+
+
+@asynccontextmanager
+async def lease(runs: Runs, run: str, worker: str, seconds: float) -> AsyncGenerator[int]:
+    """Holds the lease of a run and yields its fencing number.
+
+    Raises:
+        RunBusy: while another worker holds it.
+        LeaseLost: if another worker took it over; the work inside has then been cancelled.
+    """
+    fence = await runs.claim(run, worker, seconds)
+    owner = asyncio.current_task()
+    lost: list[LeaseLost] = []
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(seconds / 3)
+            try:
+                await runs.renew(run, worker, fence, seconds)
+            except LeaseLost as error:
+                lost.append(error)
+                if owner is not None:
+                    owner.cancel()
+                return
+
+    heart = asyncio.create_task(renew(), name=f"heartbeat {run}")
+    try:
+        yield fence
+    except asyncio.CancelledError:
+        if lost:
+            if owner is not None:
+                owner.uncancel()
+            raise lost[0] from None
+        raise
+    finally:
+        heart.cancel()
+        with suppress(asyncio.CancelledError):
+            await heart
+        if not lost:
+            await runs.release(run, worker, fence)

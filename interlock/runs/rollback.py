@@ -1,0 +1,41 @@
+"""Rollback: confirmed effects of a run are taken back in reverse order; what cannot be is listed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from interlock.core.journal import Entry
+from interlock.core.ports import Batch, Ledger, Move
+from interlock.core.runs import Run
+from interlock.errors import InterlockError, LeaseLost
+from interlock.runs.engine import InlineEngine
+
+Compensate = Callable[[Any, Any, Entry], Awaitable[None]]
+"""Takes one effect back: (scope, tool, entry)."""
+
+
+async def roll_back(engine: InlineEngine, run: Run, compensate: Compensate, ledger: Ledger) -> Run:
+    """Takes back the confirmed effects of a run that has been canceled or has failed.
+
+    Raises:
+        RunBusy: while a worker is advancing it.
+    """
+    tools = {tool.name: tool for tool in engine.program.tools}
+    async with engine.hold(run.id) as (fence, context):
+        done = [e for e in await ledger.load(run.id) if e.kind == "effect" and e.state == "confirmed"]
+        order = await engine.order_of_effects(run.id)
+        left: list[str] = []
+        for entry in sorted(done, key=lambda e: order.get((e.task, e.digest), 0), reverse=True):
+            tool = tools.get(entry.operation)
+            scope = context.desk("rollback", entry.task, 0, tuple(tools.values()))
+            await scope.open()
+            try:
+                if tool is None:
+                    raise InterlockError(f"{entry.operation} is not known to this graph any more.")
+                await compensate(scope, tool, entry)
+            except LeaseLost:
+                raise
+            except InterlockError as error:
+                left.append(f"{entry.operation}: {error.message}")
+        reason = "effects were taken back" + (f"; these stand: {'; '.join(left)}" if left else "")
+        await ledger.commit(Batch(run=run.id, fence=fence, move=Move(to="rolled_back", reason=reason)))
+    return run

@@ -1,0 +1,172 @@
+"""One segment: from a command to the next question or the end, with the checkpointer as the graph's only journal."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.types import Command
+
+from interlock.core.events import Draft, event_id
+from interlock.core.journal import spent_on
+from interlock.core.limits import Spend
+from interlock.core.ports import Batch, Clock, Ledger, Move
+from interlock.core.runs import FINAL, Run, RunState
+from interlock.core.stores import Inbox, Runs
+from interlock.errors import FormatRefused, InterlockError, LeaseLost
+from interlock.runs.program import Program
+from interlock.runs.questions import paths, wake_ups
+from interlock.runs.shape import unknown_nodes
+
+_log = logging.getLogger("interlock")
+
+
+@dataclass(slots=True)
+class Segment:
+    """One worker's turn with one run; made anew for each."""
+
+    program: Program
+    app: Any
+    """The compiled graph with its checkpointer."""
+    run: Run
+    fence: int
+    worker: str
+    context: Any
+    """The graph's run context; it has `state`, which nodes move forward."""
+    runs: Runs
+    inbox: Inbox
+    ledger: Ledger
+    clock: Clock
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """LangGraph's configuration: the thread is the run, and every checkpoint carries the fence."""
+        return {
+            "configurable": {"thread_id": self.run.id},
+            "metadata": {"fence": self.fence, "graph": self.program.name, "version": self.program.version},
+            "recursion_limit": self.program.max_steps,
+        }
+
+    async def advance(self) -> Run:
+        """Runs the graph until nothing can move any more, and stores where it stands.
+
+        Raises:
+            FormatRefused: the run waits at a node this version of the graph does not have; nothing changed.
+            LeaseLost: another worker has taken over.
+        """
+        begun = self.clock.monotonic()
+        command = await self._first_command()
+        if command is not _NOTHING:
+            try:
+                await self._invoke(command)
+            except (LeaseLost, FormatRefused):
+                raise
+            except Exception as error:
+                await self._fail(error)
+        return await self._end(self.clock.monotonic() - begun)
+
+    async def _first_command(self) -> Any:  # noqa: ANN401
+        """What this segment begins with: the request, a crashed worker's place, answers, or nothing."""
+        snapshot = await self.app.aget_state(self.config)
+        missing = await unknown_nodes(self.app, self.config)
+        if missing:
+            raise FormatRefused(
+                f"run {self.run.id} waits at {', '.join(sorted(missing))}, which graph {self.program.name} "
+                f"{self.program.version} does not have (the run is of version {self.run.version}). It was left as it "
+                "is: run it with the code it was started with, or rename the node back."
+            )
+        if snapshot.created_at is None:
+            return self.program.to_input(self.run.input)
+        if self.run.state not in ("waiting_for_approval", "blocked"):
+            return None
+        questions = {q.id: q for q in await self.inbox.list(None, self.run.id)}
+        wake = wake_ups(list(snapshot.interrupts), questions, set())
+        if not wake:
+            return _NOTHING
+        await self._move("executing", "an answer has arrived")
+        return Command(resume=wake)
+
+    async def _invoke(self, command: Any) -> None:  # noqa: ANN401
+        """Invokes the graph, and again for answers that arrived meanwhile."""
+        done: set[str] = set()
+        while True:
+            before = {q.id: q for q in await self.inbox.list(None, self.run.id)}
+            done |= (
+                {q.id for q in before.values() if q.state != "open"}
+                if isinstance(command, Command)
+                else set()
+            )
+            out = await self.app.ainvoke(
+                command, self.config, context=self.context, durability="sync", version="v2"
+            )
+            if not out.interrupts:
+                return
+            questions = {q.id: q for q in await self.inbox.list(None, self.run.id)}
+            wake = wake_ups(list(out.interrupts), questions, done)
+            if not wake:
+                return
+            command = Command(resume=wake)
+
+    async def _end(self, seconds: float) -> Run:
+        """Stores the state the run is in now, what it has spent, and where its questions were asked."""
+        run = await self.runs.get(self.run.id)
+        entries = await self.ledger.load(run.id)
+        spend = spent_on(entries).plus(Spend(seconds=run.spend.seconds + round(seconds, 6)))
+        if run.state not in FINAL:
+            snapshot = await self.app.aget_state(self.config, subgraphs=True)
+            where = dict(paths(snapshot))
+            if snapshot.interrupts:
+                await self._wait(where)
+            elif not snapshot.next:
+                response = self.program.response_of(snapshot.values)
+                await self._move("completed", "the graph has ended", response=response)
+        run = await self.runs.get(self.run.id)
+        body = {
+            "state": run.state,
+            "outcome": run.outcome,
+            "worker": self.worker,
+            "seconds": round(seconds, 6),
+        }
+        spent = {"spend": spend.model_dump(mode="json")}
+        await self._commit([self._draft("segment.ended", {**body, **spent})], spend=spend)
+        return await self.runs.get(self.run.id)
+
+    async def _wait(self, where: dict[str, tuple[str, ...]]) -> None:
+        open_ones = [q for q in await self.inbox.list("open", self.run.id)]
+        for question in open_ones:
+            if question.interrupt in where:
+                await self.inbox.place(question.id, where[question.interrupt])
+        stuck = [q for q in open_ones if q.kind == "settle"]
+        state: RunState = "blocked" if stuck else "waiting_for_approval"
+        reason = "; ".join(q.title for q in (stuck or open_ones)) or "a question was answered too late"
+        if self.context.state != state:
+            await self._move(state, reason)
+
+    async def _fail(self, error: Exception) -> None:
+        if isinstance(error, InterlockError):
+            reason = error.message
+        else:
+            _log.error("run %s broke", self.run.id, exc_info=error)
+            reason = f"the graph broke: {type(error).__name__}"
+        await self._move("failed", reason)
+
+    async def _move(self, to: RunState, reason: str, **more: Any) -> None:  # noqa: ANN401
+        await self._commit([], move=Move(to=to, reason=reason, **more))
+        self.context.state = to
+
+    async def _commit(
+        self, drafts: list[Draft], *, move: Move | None = None, spend: Spend | None = None
+    ) -> None:
+        fence = self.fence if self.context.guards.fencing else None
+        await self.ledger.commit(Batch(run=self.run.id, fence=fence, drafts=drafts, move=move, spend=spend))
+
+    def _draft(self, kind: str, body: dict[str, Any]) -> Draft:
+        return Draft(
+            id=event_id(self.run.id, kind, "", 0, f"{self.fence}"),
+            kind=kind,
+            actor=f"worker:{self.worker}",
+            at=self.clock.now(),
+            body=body,
+        )
+
+
+_NOTHING = object()

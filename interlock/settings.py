@@ -1,0 +1,70 @@
+"""Settings: `[tool.interlock]` in pyproject.toml, and `INTERLOCK_*` in the environment, which wins."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
+
+from interlock.errors import BadInput
+
+
+class ToolServerSettings(BaseModel, frozen=True, extra="forbid"):
+    """A tool server from configuration: a command on stdio, or a URL."""
+
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    url: str = ""
+
+
+class Settings(BaseSettings):
+    """What an operator sets; nothing else reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="INTERLOCK_",
+        pyproject_toml_table_header=("tool", "interlock"),
+        extra="forbid",
+        frozen=True,
+    )
+
+    database_url: str = "sqlite:///.interlock/interlock.db"
+    key_folder: Path = Path(".interlock/keys")
+    """Where the signing key is; outside the database, so that whoever can write that one cannot sign."""
+    user: str = ""
+    """Who the command line acts for; empty means the operating system's user."""
+    tools: dict[str, ToolServerSettings] = Field(default_factory=dict[str, ToolServerSettings])
+    """Tool servers by name, as `[tool.interlock.tools.NAME]`."""
+    lease_s: float = 3.0
+    """Seconds after which a silent worker's run may be taken over."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit values, then the environment, then pyproject.toml."""
+        return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls)
+
+
+def load(**given: Any) -> Settings:  # noqa: ANN401
+    """Reads the settings.
+
+    Raises:
+        BadInput: naming the setting that cannot be used.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadInput(
+            f"the settings cannot be used ({told}): see [tool.interlock] and INTERLOCK_*."
+        ) from error
