@@ -21,15 +21,16 @@ _WORDS = (
     r"(?i:euros?|dollars?|pounds?|francs?|franken|z[łl]ot(?:y|ys|ych)|kron(?:a|e|er|or)|yen|rupees?|pesos?)"
 )
 _SIGNS = "[$€£¥₹₺₽₩₪₫₴₦฿]"
-_CURRENCY = rf"(?:{_SIGNS}|(?<![^\W\d_])(?:{_CODES}|{_WORDS})(?![^\W\d_]))"
+_BEFORE = rf"(?:{_SIGNS}|(?<!\w)(?:{_CODES}|{_WORDS})(?![^\W\d_]))"
+_AFTER = rf"(?:{_SIGNS}|(?:{_CODES}|{_WORDS})(?!\w))"
 _GAP = rf"[{_SPACE}*_`]{{0,3}}"
 _SCALE = rf"(?:[{_SPACE}]?(?P<scale>[kK]|[mM]|thousand|million|billion)(?!\w))?"
 _SCALES = {"k": Decimal(10**3), "thousand": Decimal(10**3), "m": Decimal(10**6), "million": Decimal(10**6)}
 
 _AMOUNTS = [
-    re.compile(rf"(?P<minus>{_MINUS})?{_CURRENCY}{_GAP}(?P<inner>[-−–])?(?P<number>{_NUMBER}){_SCALE}{_END}"),
+    re.compile(rf"(?P<minus>{_MINUS})?{_BEFORE}{_GAP}(?P<inner>[-−–])?(?P<number>{_NUMBER}){_SCALE}{_END}"),
     re.compile(
-        rf"(?:(?P<minus>{_MINUS})|(?<=\d[-–])|(?<![\w.,'’−–-]))(?P<number>{_NUMBER}){_SCALE}{_GAP}-?{_CURRENCY}"
+        rf"(?:(?P<minus>{_MINUS})|(?<=\d[-–])|(?<![\w.,'’−–-]))(?P<number>{_NUMBER}){_SCALE}{_GAP}-?{_AFTER}"
     ),
 ]
 _BARE = re.compile(
@@ -108,8 +109,8 @@ def dates(text: str) -> Iterator[tuple[Found, set[Day]]]:
 
 
 def found(match: re.Match[str]) -> Found:
-    """Where a match stands, without the space around it."""
-    text = match.group().strip()
+    """Where a match stands, without the space around it and a full stop after it."""
+    text = match.group().strip().rstrip(".")
     start = match.start() + match.group().index(text)
     return Found(start, start + len(text), text)
 

@@ -7,19 +7,20 @@ no known phrase (strings and numbers anywhere inside the evidence count, keys of
 - date: a day and a month, written as `2026-03-12`, `12.03.2026`, `12/03/2026` (either way round),
   `12 March 2026`, `March 12`, `12 Mar`; equal as a date. Where the text names no year, any year will do.
 - identifier: letters and digits in one token of five characters or more, with dashes or without; equal but
-  for case and dashes. With no dash and from nine characters on it is called a tracking number, else an order id.
+  for case and dashes. Called a tracking number without a dash and from nine characters on, else an order id.
 - person: two or more capitalised words in a row that are no ordinary words; one such word or more after a
-  salutation (`Dear`), a title (`Ms`), an introduction (`my colleague`), or alone below a closing line. The words
-  must stand side by side in one evidence value (last name first will do, an initial stands for its name) or be
-  two neighbouring one-word fields of one object. Places and firms look like people: the same rule holds.
+  salutation (`Dear`), a title (`Ms`), an introduction (`my colleague`), or alone below a closing line. The
+  words must stand side by side in one evidence value (last name first will do, an initial stands for its
+  name) or be two neighbouring one-word fields of one object. Places and firms look like people: the same
+  rule holds.
 
 Not detected: what a figure is about (any number of the evidence supports any amount, in any currency); times
 of day, weekdays, months without a day, spans and relative dates; numbers in words, percentages, plain counts,
-cents; the first figure of `10 to 20 EUR` and the second of `EUR 10-20`; the first day of `12-14 March` and the
-last of `March 12-14`; identifiers of digits alone, with spaces, or that read as a count with a unit (`30-day`);
-one capitalised word in running text; names that are ordinary words (`April`, `Will`) or abbreviations of up to
-three capitals, that are in small letters or a script without capitals, or are broken over two lines; claims in
-words of any kind. Two German nouns in a row are taken for a person.
+cents; the first figure of `10 to 20 EUR` and the second of `EUR 10-20`; the first day of `12-14 March` and
+the last of `March 12-14`; identifiers of digits alone, with spaces, or that read as a count with a unit
+(`30-day`); one capitalised word in running text; names that are ordinary words (`April`, `Will`) or
+abbreviations of up to three capitals, that are in small letters or a script without capitals, or are broken
+over two lines; claims in words of any kind. Two German nouns in a row are taken for a person.
 """
 
 import re
@@ -74,8 +75,8 @@ def ungrounded(text: str, evidence: Iterable[Json], known: Iterable[str] = ()) -
         text = blank(text, [place for place, _, _ in read])
 
     take((place, "date", said.day(readings)) for place, readings in dates(text))
-    take((place, "amount", value in said.numbers) for place, value in amounts(text))
-    take((place, _kind(place.text), _token(place.text) in said.tokens) for place in _identifiers(text))
+    take((place, "amount", value in said.numbers or said.token(place)) for place, value in amounts(text))
+    take((place, _kind(place.text), said.token(place)) for place in _identifiers(text))
     take((place, "person", said.person(text, place)) for place in people(text))
     missing.sort(key=lambda item: item[0].start)
     return list(dict.fromkeys(Unsupported(kind=kind, text=place.text) for place, kind in missing))
@@ -109,11 +110,14 @@ class _Said:
                     self.add(part)
 
     def _read(self, text: str) -> None:
+        """Reads a string as it is, and as what is left of it once dates and amounts are taken."""
         every = list(dates(text))
         self.days |= {day for _, readings in every for day in readings}
-        self.numbers |= numbers(blank(text, [place for place, _ in every]))
-        self.tokens |= {_token(place.text) for place in _tokens(text)}
-        self.words.append(words_of(text))
+        rest = blank(text, [place for place, _ in every])
+        self.numbers |= numbers(rest)
+        left = blank(rest, [place for place, _ in amounts(rest)])
+        self.tokens |= {_token(place.text) for part in (text, left) for place in _tokens(part)}
+        self.words += [words_of(text)]
 
     def _join(self, parts: Iterable[Json]) -> None:
         """Reads first and last name in fields of their own as one name."""
@@ -127,6 +131,10 @@ class _Said:
             for day in readings
             for other in self.days
         )
+
+    def token(self, place: Found) -> bool:
+        """Says whether this is an identifier of the evidence; `EUR10001` could be one, or an amount."""
+        return _token(place.text) in self.tokens
 
     def person(self, text: str, place: Found) -> bool:
         """Says whether a name is known; a sentence's first word need not belong to the name after it."""

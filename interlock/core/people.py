@@ -18,8 +18,8 @@ _CALLED = [
     for words in (
         r"(?i:dear|hello|hi|hey|hallo|liebe[rs]?|good (?:morning|afternoon|evening|day)|guten tag),?",
         r"(?:Mr|Ms|Mrs|Mx|Miss|Dr|Prof|Professor|Sir|Madam|Herrn?|Frau|Mme|Señora?)\.?",
-        r"(?i:(?:my|our|your|their|his|her|the)(?: [a-z]+)? (?:colleague|contact|agent|advis[eo]r|manager|lead"
-        r"|driver|supervisor|specialist|assistant|representative|neighbou?r)(?: person)?"
+        r"(?i:(?:my|our|your|their|his|her|the)(?: [a-z]+){0,2} (?:colleague|contact|agent|advis[eo]r|manager"
+        r"|lead|driver|supervisor|specialist|assistant|representative|neighbou?r)(?: person)?"
         r"(?: (?:in|from|of|at)(?: [a-z]+){1,3},)?(?: is| was|:)?|my name is),?",
     )
 ]
@@ -123,6 +123,8 @@ def _may_name(word: str) -> bool:
 
 def _ordinary(word: str) -> bool:
     """Says whether a word is an ordinary one or an abbreviation such as VAT."""
+    if word in _PARTICLES:
+        return False
     if len(word) in (2, 3) and word.isupper():
         return True
     word = word.casefold().replace("’", "'")
@@ -150,7 +152,7 @@ def words_of(text: str) -> str:
 
 
 def named_in(name: list[str], words: list[str]) -> bool:
-    """Says whether one of these texts (from `words_of`) holds the name, first name first or last name first."""
+    """Says whether one of these texts (from `words_of`) holds the name, first or last name first."""
     for order in (name, name[-1:] + name[:-1]):
         # an initial stands for any name that begins with it
         parts = (re.escape(word) + (r"\S*" if len(word) == 1 else "") for word in order)
