@@ -1,0 +1,1 @@
+"""The specialists of the support desk. None of them knows who asks it, or why."""
