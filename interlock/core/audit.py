@@ -117,10 +117,12 @@ def verify(
     for run in names:
         mine = [line for line in lines if line.event.run == run]
         chain = [(line.event, line.hash) for line in mine]
-        wrong = [*broken_links(run, chain), *_bodies(run, mine), *_end(run, chain, ends.get(run))]
-        last, bad = _heads(run, chain, [h for h in heads if h.run == run], check, kept=False)
-        beyond, worse = _heads(run, chain, [h for h in exported if h.run == run], check, kept=True)
-        findings += sorted([*wrong, *bad, *worse], key=lambda finding: finding.seq)
+        broken = broken_links(run, chain)
+        known = {finding.seq for finding in broken}
+        last, bad = _heads(chain, [h for h in heads if h.run == run], check, known, kept=False)
+        beyond, worse = _heads(chain, [h for h in exported if h.run == run], check, known, kept=True)
+        wrong = [*broken, *_bodies(run, mine), *_end(run, chain, ends.get(run)), *bad, *worse]
+        findings += sorted(wrong, key=lambda finding: finding.seq)
         if chain and last < chain[-1][0].seq:
             unsigned.append(Finding(run, last + 1, "not yet signed"))
         signed += min(last, len(chain))
@@ -191,35 +193,38 @@ def _end(run: str, chain: Sequence[tuple[Event, str]], end: End | None) -> list[
 
 
 def _heads(
-    run: str, chain: Sequence[tuple[Event, str]], heads: Sequence[Head], check: Check, *, kept: bool
+    chain: Sequence[tuple[Event, str]], heads: Sequence[Head], check: Check, known: set[int], *, kept: bool
 ) -> tuple[int, list[Finding]]:
     """The last event that a valid head covers, and what contradicts the heads.
 
     Args:
-        run: Whose chain it is.
-        chain: Events with their stored hashes.
+        chain: The events of one run, with their stored hashes.
         heads: Signed ends of it.
         check: Verifies one signature.
+        known: Events already found to be bad; they say more than the head that cannot fit them.
         kept: True for heads kept elsewhere: those count even if their key is not known here.
     """
-    what = "exported head" if kept else "signed head"
+    what = "an exported head" if kept else "a signed head"
     hashes = {event.seq: stored for event, stored in chain}
     longest = max(hashes, default=0)
     found: list[Finding] = []
     covered = 0
     for head in sorted(heads, key=lambda head: head.seq):
+        run = head.run
         valid = check(head.key_id, head_bytes(run, head.seq, head.hash), head.signature)
         if valid is False:
-            found.append(Finding(run, head.seq, f"the signature of the {what} is not valid"))
+            found.append(Finding(run, head.seq, f"the signature of {what} is not valid"))
         elif valid is None and not kept:
             found.append(Finding(run, head.seq, f"it is signed with key {head.key_id}, which is not known"))
         elif head.seq > longest:
             found.append(
-                Finding(run, longest + 1, f"the end was cut off: there is a {what} of event {head.seq}")
+                Finding(run, longest + 1, f"the end was cut off: there is {what} of event {head.seq}")
             )
         elif hashes.get(head.seq) != head.hash:
+            if known & set(range(covered + 1, head.seq + 1)):
+                continue
             which = f"events {covered + 1} to {head.seq} were" if head.seq > covered + 1 else "it was"
-            found.append(Finding(run, covered + 1, f"{which} rewritten: the {what} has another hash"))
+            found.append(Finding(run, covered + 1, f"{which} rewritten: {what} has another hash"))
         else:
             covered = head.seq
     return covered, found

@@ -3,6 +3,7 @@
 import hashlib
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from interlock.errors import NotFound
 from interlock.persistence import schema
@@ -23,7 +24,11 @@ class SqlArtifacts:
         self._database = database
 
     async def put(self, run: str, name: str, media_type: str, data: bytes) -> str:
-        """Stores bytes and returns their SHA-256 digest; storing them twice is harmless."""
+        """Stores bytes and returns their SHA-256 digest; storing them twice is harmless.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
         digest = hashlib.sha256(data).hexdigest()
         values = {
             "digest": digest,
@@ -33,7 +38,10 @@ class SqlArtifacts:
             "size": len(data),
             "data": data,
         }
-        await self._database.write(lambda connection: connection.execute(_PUT, values))
+        try:
+            await self._database.write(lambda connection: connection.execute(_PUT, values))
+        except IntegrityError as error:
+            raise NotFound(f"there is no run {run!r} that the artifact {name!r} could belong to.") from error
         return digest
 
     async def get(self, digest: str) -> bytes:

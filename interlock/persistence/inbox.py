@@ -1,6 +1,5 @@
 """Questions as people see them; the first accepted answer wins."""
 
-import json
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -66,8 +65,8 @@ class SqlInbox:
 
     async def place(self, question: str, path: tuple[str, ...]) -> None:
         """Stores where in the graph a question was asked, once that is known."""
-        statement = update(schema.questions).where(_q.id == question).values(path=json.dumps(path))
-        await self._database.write(lambda connection: connection.execute(statement) and None)
+        statement = update(schema.questions).where(_q.id == question).values(path=rows.dump(list(path)))
+        await self._database.write(lambda connection: connection.execute(statement))
 
     async def withdraw(self, run: str, task: str, keep: set[str]) -> None:
         """Withdraws the open questions of a task that its latest execution did not ask again."""
