@@ -29,7 +29,8 @@ async def asked(runs: SqlRuns, ledger: SqlLedger) -> None:
 
 def yes(by: Principal = LEAD, **changes: Any) -> Answer:
     """The shift lead's yes."""
-    return Answer(question=ASKED, by=by, **({"yes": True} | changes))
+    values: dict[str, Any] = {"question": ASKED, "by": by, "yes": True}
+    return Answer(**(values | changes))
 
 
 async def test_a_yes_leaves_the_receipt_of_exactly_what_was_asked(
@@ -209,3 +210,12 @@ async def test_questions_not_asked_again_are_withdrawn(inbox: SqlInbox, ledger: 
     }
     with pytest.raises(AnswerRefused, match="already withdrawn"):
         await inbox.answer(yes())
+
+
+async def test_where_a_question_was_asked_can_be_stored_later(inbox: SqlInbox, ledger: SqlLedger) -> None:
+    """The path is known only when the graph has stopped."""
+    await inbox.place(ASKED, ("strand", "returns", "confirm"))
+
+    found = await ledger.question(ASKED)
+
+    assert found is not None and found.path == ("strand", "returns", "confirm")

@@ -264,8 +264,8 @@ async def test_a_move_changes_the_row_and_adds_its_event(
     clock.pass_(5)
     await ledger.commit(Batch("r-1", None, move=Move("context_loaded", "loaded")))
     await ledger.commit(Batch("r-1", None, move=Move("planning", "planned")))
-    last = Move("completed", "accepted", "resolved", {"text": "done"}, spend)
-    await ledger.commit(Batch("r-1", None, drafts=[draft("gate", actor="gate")], move=last))
+    last = Move("completed", "accepted", "resolved", {"text": "done"})
+    await ledger.commit(Batch("r-1", None, drafts=[draft("gate", actor="gate")], move=last, spend=spend))
 
     run = await runs.get("r-1")
     event = (await record.lines("r-1"))[-1]
