@@ -13,7 +13,6 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 if TYPE_CHECKING:
     from interlock.bootstrap import bind
-    from interlock.core.agents import Agent
     from interlock.core.conflicts import Conflict
     from interlock.core.doors import Doors
     from interlock.core.limits import Limits
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from interlock.core.policy import Policy
     from interlock.core.results import Completed, Degraded, GaveUp
     from interlock.mcp.servers import ToolServer
+    from interlock.orchestration.agent import Agent
     from interlock.orchestration.gate import Gate
     from interlock.orchestration.supervisor import Supervisor
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Agent": "core.agents",
+    "Agent": "orchestration.agent",
     "Completed": "core.results",
     "Conflict": "core.conflicts",
     "Degraded": "core.results",

@@ -94,7 +94,7 @@ class Bound:
         self._models = models
         self._clock = clock or SystemClock()
         self._guards = guards
-        supervisor = cast("Supervisor[Any, Any]", graph.supervisor) if isinstance(graph, SupervisorGraph) else None
+        supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
         self.policy = policy or (supervisor.policy if supervisor else Policy())
         self.program = _supervised(supervisor, cast("SupervisorGraph", graph)) if supervisor else _hand_written(graph, name)
         self._servers = tuple(servers) + tuple(
@@ -277,6 +277,7 @@ def _hand_written(graph: object, name: str) -> Program:
         read=lambda request: request,
         to_input=lambda request: request,
         response_of=lambda state: state.get("response"),
+        moves_itself=False,
         max_steps=STEPS,
     )
 

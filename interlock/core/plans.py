@@ -7,7 +7,7 @@ plan is being written, `Task.output` is a reference that is typed as the output 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypeVar, TypeVarTuple, cast
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from interlock.core.agents import Agent, AnyAgent
 from interlock.core.canonical import Json
@@ -86,14 +86,10 @@ class Findings(BaseModel, frozen=True, extra="forbid"):
         """Refers to what these tasks come to, whatever that is; for use as an input."""
         return cast("Findings", FindingsRef(tasks))
 
-    def get(self, agent: AnyAgent, kind: type[Out] | None = None) -> list[Out]:
-        """The usable outputs of an agent, in the plan's order, as `kind` (default: its output type)."""
-        shape: TypeAdapter[Any] = TypeAdapter(kind) if kind is not None else agent.output
-        return [
-            shape.validate_python(item.output)
-            for item in self.items
-            if item.agent == agent.name and item.status in ("completed", "degraded")
-        ]
+    def get(self, agent: "Agent[*tuple[Any, ...], Out]") -> list[Out]:
+        """The usable outputs of an agent, in the plan's order, as its output type."""
+        usable = [i for i in self.items if i.agent == agent.name and i.status in ("completed", "degraded")]
+        return [agent.output.validate_python(item.output) for item in usable]
 
 
 class FindingsRef:

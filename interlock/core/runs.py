@@ -31,7 +31,7 @@ def _to(*states: RunState) -> frozenset[RunState]:
 
 _STOPS = _to("failed", "canceled", "rolled_back", "blocked")
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    "created": _to("context_loaded", *_STOPS),
+    "created": _to("context_loaded", "executing", *_STOPS),
     "context_loaded": _to("planning", *_STOPS),
     "planning": _to("executing", "waiting_for_approval", "completed", *_STOPS),
     "executing": _to("executing", "waiting_for_approval", "completed", *_STOPS),

@@ -1,5 +1,6 @@
 """Runs a body once: a coded function, or a LangGraph graph whose nodes find the doors in their context."""
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
@@ -74,10 +75,12 @@ def ours(value: object) -> bool:
     return isinstance(value, dict) and "interlock" in cast("dict[str, Any]", value)
 
 
-def _title(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        for key in ("question", "title", "message", "q"):
-            if isinstance(fields.get(key), str):
-                return fields[key]
-    return str(value)
+def _title(value: object) -> str:
+    """The words of a foreign question, where its value has any."""
+    whole = json.dumps(plain(value))
+    fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    for key in ("question", "title", "message", "q"):
+        words = fields.get(key)
+        if isinstance(words, str):
+            return words
+    return whole

@@ -120,7 +120,6 @@ class Planner:
         try:
             made = route(request, doors) if inspect.iscoroutinefunction(route) else route(request)
             plan = await cast("Awaitable[Plan | GaveUp | None]", made) if inspect.isawaitable(made) else made
-            plan = cast("Plan | GaveUp | None", plan)
             if plan is None:
                 scope.note("route.tried", {**told, "came_to": "does not apply"}, tag)
                 return ""

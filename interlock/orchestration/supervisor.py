@@ -24,7 +24,7 @@ from interlock.orchestration.doors import TaskDoors
 from interlock.orchestration.gate import Check, Gate
 from interlock.orchestration.local import LocalArtifacts, LocalLedger, LocalTools
 from interlock.orchestration.planning import PLAN, Planner, Route, route_name
-from interlock.orchestration.wiring import check_wiring, default_policy
+from interlock.orchestration.wiring import check_answer, check_wiring, default_policy
 
 Request = TypeVar("Request", bound=BaseModel)
 Response = TypeVar("Response", bound=BaseModel)
@@ -163,6 +163,7 @@ class Supervisor(Generic[Request, Response]):
             BuildError: with a sentence that says what to do.
         """
         self.planner.check(self.examples)
+        check_answer(self.name, self.answer, self.response)
         memory = LocalLedger(), LocalArtifacts()
 
         def unbound(run: str) -> RunContext:

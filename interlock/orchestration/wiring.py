@@ -1,11 +1,12 @@
 """What is wrong with a supervisor's wiring, said before anything runs."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast, get_type_hints
 
 from interlock.core.agents import AnyAgent
 from interlock.core.policy import Policy
 from interlock.core.reflections import Reflection
+from interlock.core.shapes import fits
 from interlock.core.tools import Tool, named
 from interlock.errors import BuildError
 from interlock.orchestration.deliver import Delivery
@@ -53,9 +54,7 @@ def check_wiring(
     """
     where = f"supervisor {name}"
     if tools:
-        told = ", ".join(
-            named(t) if isinstance(t, Tool | str) else repr(t) for t in cast("Sequence[Any]", tools)
-        )
+        told = ", ".join(str(getattr(t, "name", t)) for t in tools)
         raise BuildError(f"{where} must not own domain tools ({told}): grant them to an agent.")
     if not agents:
         raise BuildError(f"{where} has no agents: add the specialists to `agents=`.")
@@ -77,6 +76,19 @@ def check_wiring(
         _reflection(where, reflection, known)
     if deliver is not None and not deliver.tool.speaks:
         raise BuildError(f"{where} delivers by {deliver.tool.name}, which is not declared `speaks=True`.")
+
+
+def check_answer(name: str, answer: Callable[..., Any], response: type) -> None:
+    """Fails when the answer function declares to return something that is not the response.
+
+    Raises:
+        BuildError: naming both types.
+    """
+    declared = get_type_hints(answer).get("return", response)
+    if not fits(declared, response):
+        raise BuildError(
+            f"supervisor {name}: its answer function returns {declared!r}, but the response is {response!r}."
+        )
 
 
 def _names(where: str, agents: Sequence[AnyAgent]) -> None:
@@ -139,7 +151,11 @@ def _find_cycle(edges: dict[str, list[str]]) -> list[str]:
         done.add(node)
         return []
 
-    return next((found for start in list(edges) if (found := visit(start, []))), [])
+    for start in list(edges):
+        loop = visit(start, [])
+        if loop:
+            return loop
+    return []
 
 
 def _reflection(where: str, reflection: Reflection, known: set[str]) -> None:

@@ -25,6 +25,8 @@ class Program:
     """Makes the graph's input from the stored request."""
     response_of: Callable[[Any], Any] = field(default=lambda state: None)
     """The response in the final state, for graphs that do not end runs themselves."""
+    moves_itself: bool = True
+    """True for a supervisor's graph, whose nodes move the run from state to state."""
     subject: Callable[[Any], str | None] = field(default=lambda request: None)
     limits: Limits = RUN_LIMITS
     max_steps: int = STEPS

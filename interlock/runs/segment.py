@@ -75,6 +75,8 @@ class Segment:
                 "is: run it with the code it was started with, or rename the node back."
             )
         if snapshot.created_at is None:
+            if not self.program.moves_itself:
+                await self._move("executing", "the graph was started")
             return self.program.to_input(self.run.input)
         if self.run.state not in ("waiting_for_approval", "blocked"):
             return None
@@ -118,7 +120,7 @@ class Segment:
                 await self._wait(where)
             elif not snapshot.next:
                 response = self.program.response_of(snapshot.values)
-                await self._move("completed", "the graph has ended", response=response)
+                await self._move("completed", "the graph has ended", outcome="resolved", response=response)
         run = await self.runs.get(self.run.id)
         body = {
             "state": run.state,

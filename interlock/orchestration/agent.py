@@ -1,0 +1,81 @@
+"""The agent as programs use it: a specialist that can also stand as a node in a hand-written graph."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, TypeVar, TypeVarTuple
+
+from langgraph.runtime import Runtime
+
+from interlock.core.agents import Agent as Declared
+from interlock.core.canonical import plain
+from interlock.core.policy import Policy
+from interlock.core.results import Stored
+from interlock.errors import BuildError
+from interlock.orchestration.context import RunContext
+from interlock.orchestration.local import LocalArtifacts, LocalLedger, LocalTools
+from interlock.orchestration.slices import Given, Slice
+from interlock.orchestration.specialist import perform
+from interlock.orchestration.wiring import default_policy
+
+Ins = TypeVarTuple("Ins")
+Out = TypeVar("Out")
+
+
+class Agent(Declared[*Ins, Out], Generic[*Ins, Out]):
+    """A specialist; see `interlock.core.agents.Agent` for what it is made of."""
+
+    def node(
+        self, *inputs: str, into: str | None = None, policy: Policy | None = None
+    ) -> Callable[[Mapping[str, Any], Runtime[RunContext]], Awaitable[dict[str, Any]]]:
+        """A node for a hand-written StateGraph, with the same doors, journal, record and limits.
+
+        Args:
+            inputs: The state keys that hold the body's inputs, in its order.
+            into: The state key that gets the output; the agent's name by default. `<into>_result`
+                gets the whole result (status, why, evidence), for your conditional edges.
+            policy: Only for a graph that is used without `interlock.bind`.
+
+        Returns:
+            An async node that writes `into` and `<into>_result`. A result that is not usable leaves
+            `into` empty; it is never an exception.
+
+        Raises:
+            BuildError: if the number of state keys is not the number of inputs.
+        """
+        if len(inputs) != len(self.inputs):
+            raise BuildError(
+                f"agent {self.name} takes {len(self.inputs)} inputs ({', '.join(self.inputs)}); its node was given "
+                f"the state keys {list(inputs)}."
+            )
+        key = into or self.name
+        memory = LocalLedger(), LocalArtifacts()
+        reading = LocalTools(default_policy(self.name, policy, [self], None))
+
+        async def node(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> dict[str, Any]:
+            context = runtime.context or RunContext.local("", *memory, reading)
+            given = {
+                name: Given(kind="value", value=plain(state.get(place)), sources=(place,))
+                for name, place in zip(self.inputs, inputs, strict=True)
+            }
+            stored: Stored | None = None
+            for attempt in range(1, self.attempts + 1):
+                feedback = stored.why if stored else ""
+                work = Slice(task=key, agent=self.name, attempt=attempt, feedback=feedback, inputs=given)
+                stored = await perform(self, work, context)
+                if stored.status != "failed" or not stored.retryable:
+                    break
+            assert stored is not None  # noqa: S101  (attempts is at least 1)
+            output = await _output(stored, context)
+            result = stored.model_dump(mode="json", exclude_defaults=True)
+            return {key: output, f"{key}_result": result}
+
+        node.__name__ = self.name
+        return node
+
+
+async def _output(stored: Stored, context: RunContext) -> Any:  # noqa: ANN401
+    if not stored.usable:
+        return None
+    if stored.artifact:
+        return json.loads(await context.artifacts.get(stored.artifact))
+    return stored.output
