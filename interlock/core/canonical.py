@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -52,8 +53,10 @@ def digest(value: object, domain: str = "value") -> str:
 
 def _write(value: Json) -> str:
     match value:
-        case None | bool() | str():
-            return json.dumps(value, ensure_ascii=False)
+        case str():
+            return encode_basestring(value)
+        case None | bool():
+            return json.dumps(value)
         case int():
             if abs(value) > _LARGEST_EXACT:
                 raise ValueError(f"the integer {value} is beyond 2**53: give it as a string")
