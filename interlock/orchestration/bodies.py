@@ -26,7 +26,11 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors) -> 
     graph = cast("Any", agent.graph)
     final = await graph.ainvoke(
         agent.write(*inputs),
-        {"recursion_limit": agent.max_steps or STEPS_WITHOUT_CYCLE},
+        # LangGraph 1.2 breaks where a graph that keeps no checkpoints inherits "sync" from the run.
+        {
+            "recursion_limit": agent.max_steps or STEPS_WITHOUT_CYCLE,
+            **({"configurable": {"__pregel_durability": "async"}} if graph.checkpointer is False else {}),
+        },
         context=doors,
     )
     return agent.read(final)
