@@ -84,6 +84,18 @@ async def test_processes_that_make_the_same_database_at_once_all_get_it(tmp_path
     assert [await child.end() for child in children] == [0] * 4
 
 
+async def test_opening_waits_for_a_process_that_holds_the_new_file(tmp_path: Path) -> None:
+    """Whoever comes second while the file is being made gets it when it is there."""
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as maker:
+        maker.execute("BEGIN EXCLUSIVE")
+        asyncio.get_running_loop().call_later(0.2, maker.rollback)
+        database = await Database.open(str(path))
+
+    assert await database.read(lambda c: c.exec_driver_sql("PRAGMA journal_mode").scalar()) == "wal"
+    await database.close()
+
+
 @pytest.mark.parametrize("url", ["postgresql://db/x", ":memory:", "sqlite://", "sqlite:///:memory:", ""])
 async def test_what_is_no_database_file_is_refused(url: str) -> None:
     """Only SQLite files are taken, since checkpoints and tables share one file."""
