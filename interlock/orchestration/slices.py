@@ -96,13 +96,15 @@ async def findings_of(results: dict[str, Stored], resolutions: Json, artifacts: 
     return Findings.model_validate(await _loaded({"items": items, "resolutions": resolutions}, artifacts))
 
 
-async def typed_inputs(given: dict[str, Given], types: dict[str, Any], artifacts: Artifacts) -> list[Any]:
+async def typed_inputs(
+    given: dict[str, Given], takes: dict[str, TypeAdapter[Any]], artifacts: Artifacts
+) -> list[Any]:
     """The inputs as the body's parameter types, in its order.
 
     Raises:
         pydantic.ValidationError: if stored data no longer has the type the body wants.
     """
-    return [TypeAdapter(types[name]).validate_python(await load(given[name], artifacts)) for name in types]
+    return [taken.validate_python(await load(given[name], artifacts)) for name, taken in takes.items()]
 
 
 def _held(held: Json) -> dict[str, Any]:

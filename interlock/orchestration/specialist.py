@@ -86,7 +86,7 @@ async def _body(
     timer = asyncio.timeout(limit)
     try:
         async with timer:
-            inputs = await typed_inputs(given.inputs, agent.inputs, context.artifacts)
+            inputs = await typed_inputs(given.inputs, agent.takes, context.artifacts)
             return await run_body(agent, inputs, doors)
     except (GraphBubbleUp, LeaseLost, NotBound):
         raise  # an unbound graph that would have to change something says so to its caller
@@ -97,13 +97,19 @@ async def _body(
             return Failed(
                 error=f"{agent.name} timed out waiting for something.", code="timeout", retryable=True
             )
-        return Failed(error=f"{agent.name} was not done within its {limit:.3g} s.", code="deadline_exceeded")
+        return Failed(error=_late(agent, context), code="deadline_exceeded")
     except GraphRecursionError:
         return Failed(error=f"{agent.name}'s graph took more steps than it may.", code="max_steps")
     except Exception as error:
         # The text of a foreign exception may hold anything; it stays in the process's own log.
         _log.warning("agent %s raised", agent.name, exc_info=error)
         return Failed(error=f"{agent.name} broke: {type(error).__name__}.", code="body_error", retryable=True)
+
+
+def _late(agent: AnyAgent, context: RunContext) -> str:
+    if context.deadline.left() > 0:
+        return f"{agent.name} was not done within its {agent.limits.seconds:g} s."
+    return f"the run's time was over before {agent.name} was done."
 
 
 async def _refuse_divergence(scope: TaskScope) -> Failed | None:
