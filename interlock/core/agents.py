@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
 from typing import (
     Any,
     Generic,
@@ -132,6 +133,7 @@ class Agent(Generic[*Ins, Out]):
         self.escalates = escalates
         self.max_activations = max_activations
         self.inputs, self.returns = self._shape()
+        self.takes: dict[str, TypeAdapter[Any]] = {n: TypeAdapter(t) for n, t in self.inputs.items()}
         self.output: TypeAdapter[Any] = TypeAdapter(self.returns)
         self._bounded()
 
@@ -140,14 +142,14 @@ class Agent(Generic[*Ins, Out]):
         """The tools it was granted that change the world."""
         return tuple(t for t in self.tools if isinstance(t, Tool) and t.effect == "once")
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Digest of the definition: words, schema, grants, limits and the body's code."""
         return digest(
             {
                 "name": self.name,
                 "description": self.description,
-                "inputs": {n: TypeAdapter(t).json_schema() for n, t in self.inputs.items()},
+                "inputs": {name: taken.json_schema() for name, taken in self.takes.items()},
                 "output": self.output.json_schema(),
                 "tools": [t.definition if isinstance(t, Tool) else t for t in self.tools],
                 "not_for": [
