@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias, cast
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 from pydantic_core import to_jsonable_python
 
 Json: TypeAlias = JsonValue
@@ -22,12 +22,13 @@ _LARGEST_EXACT = 2**53
 def plain(value: object) -> Json:
     """Turns models, dates, decimals and containers into plain JSON.
 
-    Decimals become strings (``"49.90"``), dates ISO 8601 strings: no digit is lost on the way.
+    Decimals become strings (``"49.90"``), dates ISO 8601 strings: no digit is lost on the way. Sets become
+    lists in canonical order, because their own order differs from process to process.
 
     Raises:
         ValueError: if the value holds something JSON has no word for.
     """
-    return cast("Json", to_jsonable_python(value))
+    return cast("Json", to_jsonable_python(_ordered(value) if _holds_set(value) else value))
 
 
 def canonical(value: object) -> bytes:
@@ -36,7 +37,7 @@ def canonical(value: object) -> bytes:
     Source: RFC 8785, sections 3.2.2 (literals, numbers, strings) and 3.2.3 (key order).
 
     Raises:
-        ValueError: for NaN, infinities, integers beyond 2**53, or what JSON cannot hold.
+        ValueError: for NaN, infinities, integers that no double holds exactly, or what JSON cannot hold.
     """
     return _write(plain(value)).encode()
 
@@ -51,6 +52,33 @@ def digest(value: object, domain: str = "value") -> str:
     return hashlib.sha256(b"interlock/" + domain.encode() + b"/1\0" + canonical(value)).hexdigest()
 
 
+def _holds_set(value: object) -> bool:
+    if isinstance(value, (str, int, float, type(None))):
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_set, cast("Sequence[object]", value)))
+    if isinstance(value, dict):
+        return any(map(_holds_set, cast("dict[object, object]", value).values()))
+    if isinstance(value, BaseModel):
+        return any(map(_holds_set, value.__dict__.values()))
+    return isinstance(value, (set, frozenset))
+
+
+def _ordered(value: object) -> object:
+    """The value with every set in it as a sorted list."""
+    match value:
+        case set() | frozenset():
+            return sorted((plain(item) for item in cast("set[object]", value)), key=canonical)
+        case dict():
+            return {key: _ordered(item) for key, item in cast("dict[object, object]", value).items()}
+        case list() | tuple():
+            return [_ordered(item) for item in cast("Sequence[object]", value)]
+        case BaseModel():
+            return _ordered(value.model_dump()) if _holds_set(value) else value
+        case _:
+            return value
+
+
 def _write(value: Json) -> str:
     match value:
         case str():
@@ -58,8 +86,10 @@ def _write(value: Json) -> str:
         case None | bool():
             return json.dumps(value)
         case int():
-            if abs(value) > _LARGEST_EXACT:
-                raise ValueError(f"the integer {value} is beyond 2**53: give it as a string")
+            if abs(value) > _LARGEST_EXACT and not _is_double(value):
+                raise ValueError(
+                    f"an integer of {value.bit_length()} bits is beyond 2**53: give it as a string"
+                )
             return str(value)
         case float():
             return _number(value)
@@ -68,6 +98,11 @@ def _write(value: Json) -> str:
             return "{" + ",".join(f"{_write(key)}:{_write(item)}" for key, item in items) + "}"
         case _:
             return "[" + ",".join(_write(item) for item in cast("Sequence[Any]", value)) + "]"
+
+
+def _is_double(value: int) -> bool:
+    """Says whether a double is written exactly like this integer: it then was one before it was written."""
+    return value.bit_length() <= 70 and _number(float(value)) == str(value)
 
 
 def _number(value: float) -> str:
