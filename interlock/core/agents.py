@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from interlock.core.canonical import digest
 from interlock.core.doors import Doors
+from interlock.core.fingerprints import fingerprint
 from interlock.core.limits import AGENT_LIMITS, Limits
 from interlock.core.results import Completed, Degraded, GaveUp
 from interlock.core.tools import Granted, Tool, named
@@ -152,11 +153,9 @@ class Agent(Generic[*Ins, Out]):
                 "inputs": {name: taken.json_schema() for name, taken in self.takes.items()},
                 "output": self.output.json_schema(),
                 "tools": [t.definition if isinstance(t, Tool) else t for t in self.tools],
-                "not_for": [
-                    t if isinstance(t, str) else getattr(t, "__name__", "rule") for t in self.not_for
-                ],
+                "not_for": [t if isinstance(t, str) else fingerprint(t) for t in self.not_for],
                 "limits": self.limits,
-                "body": [_code(part) for part in (self.run, self.write, self.read)],
+                "body": [fingerprint(part) for part in (self.run, self.write, self.read)],
             },
             "agent",
         )[:12]
@@ -214,8 +213,9 @@ class Agent(Generic[*Ins, Out]):
             for each in (self, other):
                 if each.effects:
                     raise BuildError(
-                        f"agent {each.name} has effects ({', '.join(named(t) for t in each.effects)}) and cannot take "
-                        "part in a fallback: an effect that may have happened must not be tried another way."
+                        f"agent {each.name} has effects ({', '.join(named(t) for t in each.effects)}) and cannot "
+                        "take part in a fallback: an effect that may have happened must not be tried another "
+                        "way."
                     )
 
 
@@ -224,7 +224,12 @@ AnyAgent: TypeAlias = Agent[*tuple[Any, ...], Any]
 
 
 def _hints(name: str, function: Callable[..., Any], parameters: list[str]) -> dict[str, Any]:
-    hints = get_type_hints(function, include_extras=True)
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise BuildError(
+            f"agent {name}: an annotation of {function.__name__} names nothing: {error}."
+        ) from error
     missing = [p for p in (*parameters, "return") if p not in hints]
     if missing:
         raise BuildError(
@@ -254,9 +259,13 @@ def _is_union(annotation: Any) -> bool:  # noqa: ANN401
 def _words(text: str) -> str:
     """The words of a text in small letters, without a plural's ending."""
     found = re.findall(r"\w+", text.casefold())
-    return " ".join(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in found)
+    return " ".join(_singular(word) for word in found)
 
 
-def _code(function: Callable[..., Any] | None) -> str:
-    code = getattr(function, "__code__", None)
-    return "" if code is None else digest([code.co_code.hex(), list(code.co_names)], "code")[:12]
+def _singular(word: str) -> str:
+    """The word without the ending that English, roughly, gives a plural."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "xes", "zes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -4,6 +4,7 @@ A rule is readable aloud; its reason is the docstring of its condition. Evaluati
 is repeated when an approved call is executed.
 """
 
+import dis
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import BaseModel
 
 from interlock.core.canonical import Json, digest, plain
+from interlock.core.fingerprints import fingerprint
 from interlock.core.principal import Principal
 from interlock.core.tools import Granted, Tool, matches, named
 from interlock.errors import BuildError
@@ -57,10 +59,8 @@ class Rule:
     @property
     def id(self) -> str:
         """Digest of the rule's words and of its condition's code."""
-        code = self.when.__code__ if inspect.isfunction(self.when) else None
-        condition = (code.co_code.hex(), repr(code.co_consts), code.co_names) if code else repr(self.when)
         words = [self.decision, self.agent, named(self.tool), self.whom, self.within_s]
-        return digest([*words, plain(condition) if self.when else None], "rule")[:12]
+        return digest([*words, fingerprint(self.when)], "rule")[:12]
 
     @property
     def reason(self) -> str:
@@ -165,20 +165,23 @@ class Policy:
         return self
 
 
-class _Reading(dict[str, Any]):
-    """Arguments that remember which of them were read: the facts of a decision."""
+class _Reading(Mapping[str, Any]):
+    """Arguments that remember which of them were read, in whatever way: the facts of a decision."""
 
     def __init__(self, values: dict[str, Any]) -> None:
-        super().__init__(values)
+        self._values = values
         self.seen: dict[str, Any] = {}
+        """Absent arguments that were asked for stand here as None."""
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401
-        self.seen[key] = value = super().__getitem__(key)
-        return value
+        self.seen[key] = self._values.get(key)
+        return self._values[key]
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
-        self.seen[key] = value = super().get(key, default)
-        return value
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def _seconds(within: str) -> float:
@@ -189,12 +192,28 @@ def _seconds(within: str) -> float:
 
 
 def _source(condition: Condition | None) -> str:
-    """The text of a lambda, as its reason; best effort, since code may have no source file."""
+    """The text of a lambda's body, as its reason; best effort, since code may have no source file."""
     if condition is None:
         return ""
+    name = getattr(condition, "__name__", "a condition")
+    if name != "<lambda>":
+        return name
     try:
-        text = " ".join(inspect.getsource(condition).split())
+        lines, _ = inspect.findsource(condition)
     except (OSError, TypeError):
-        return getattr(condition, "__name__", "a condition")
-    found = re.search(r"lambda [^:]*:\s*(.+?)(?:,\s*(?:whom|within)=|\)\s*(?:$|\.)|,\s*\)|$)", text)
-    return found[1] if found else getattr(condition, "__name__", "a condition")
+        return name
+    return " ".join(_body(condition, lines).split()) or name
+
+
+def _body(function: Callable[..., Any], lines: list[str]) -> str:
+    """The part of a file that a lambda returns: its last instruction knows where it stands."""
+    where = list(dis.get_instructions(function))[-1].positions
+    if where is None or None in (where.lineno, where.end_lineno, where.col_offset, where.end_col_offset):
+        return ""
+    first, last, start, end = (int(each or 0) for each in (where.lineno, where.end_lineno, *where[2:]))
+    part = [line.encode() for line in lines[first - 1 : last]]
+    if not part:
+        return ""
+    part[-1] = part[-1][:end]
+    part[0] = part[0][start:]
+    return b"".join(part).decode(errors="replace")
