@@ -86,7 +86,8 @@ class TaskScope:
         """
         if self._closed:
             raise DoorsClosed(
-                f"task {self.task!r} is over; a call after its body returned was refused. Await every call in the body."
+                f"task {self.task!r} is over; a call after its body returned was refused. "
+                "Await every call in the body."
             )
 
     def note(self, kind: str, body: dict[str, Any], tag: str = "") -> None:
@@ -128,7 +129,7 @@ class TaskScope:
         async with self._lock:
             noted, self._drafts = self._drafts, []
             recorded = self.journal.drain()
-            if not (noted or recorded or drafts or entries or questions or move):
+            if not (noted or recorded or drafts or entries or questions or use_receipt or effect_key or move):
                 return
             try:
                 await self.ledger.commit(
@@ -194,6 +195,7 @@ class TaskScope:
             body = {"question": name, "kind": kind, "title": title, "whom": whom, "details": details}
             self.note("question.asked", body, name)
             await self.flush(questions=[question])
+        before = self.pending
         while question.state == "open" and self.clock.now() < question.expires_at:
             self.pending = question
             try:
@@ -203,7 +205,7 @@ class TaskScope:
                 raise
             question = await self.ledger.question(name) or question
         if self.pending is not None and self.pending.id == name:
-            self.pending = None
+            self.pending = before if before is not None and before.id != name else None
         return question
 
     def raise_pending(self) -> None:
@@ -219,10 +221,16 @@ class TaskScope:
         return await asyncio.shield(work)
 
     async def close(self) -> None:
-        """Refuses new calls and waits for what was already sent."""
+        """Refuses new calls and waits for what was already sent, also while being cancelled itself."""
         self._closed = True
+        canceled: asyncio.CancelledError | None = None
         while self._sent:
-            await asyncio.gather(*list(self._sent), return_exceptions=True)
+            try:
+                await asyncio.wait(self._sent)  # gather would cancel what it waits for
+            except asyncio.CancelledError as cancel:
+                canceled = cancel
+        if canceled is not None:
+            raise canceled
 
 
 def _object(value: Json) -> dict[str, Json]:
