@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from interlock.core.canonical import Json, digest
 from interlock.core.policy import OWNER, Verdict
 from interlock.core.principal import Principal
+from interlock.core.redaction import redact, redact_text
 from interlock.errors import AnswerRefused
 
 QuestionKind: TypeAlias = Literal["approve", "clarify", "settle", "review", "relay"]
@@ -115,25 +116,27 @@ def accept(question: Question, answer: Answer, owner: str, now: datetime) -> Que
     """Applies an answer, or refuses it with a sentence and leaves the question as it is.
 
     Raises:
-        AnswerRefused: malformed, late, second, or from somebody who is not asked.
+        AnswerRefused: malformed, late, second, to another question, or from somebody who is not asked.
     """
+    if answer.question != question.id:
+        raise AnswerRefused(f"question {question.id} was given the answer to {answer.question}.")
     if question.state != "open":
         told = f"by {question.answered_by} " if question.answered_by else ""
         raise AnswerRefused(f"question {question.id} was already {question.state} {told}and stays so.")
     if now >= question.expires_at:
         raise AnswerRefused(
-            f"question {question.id} expired at {question.expires_at:%Y-%m-%d %H:%M} UTC; the answer came too "
-            "late and changes nothing."
+            f"question {question.id} expired at {question.expires_at:%Y-%m-%d %H:%M} UTC; the answer "
+            "came too late and changes nothing."
         )
     asked = owner if question.whom == OWNER else question.whom
     if not answer.by.holds(asked):
         raise AnswerRefused(f"question {question.id} is for {asked}; {answer.by.user} may not answer it.")
-    value = _value(question, answer)
+    value = redact(_value(question, answer))
     return question.model_copy(
         update={
             "state": "answered",
             "answer": value,
-            "comment": answer.comment,
+            "comment": redact_text(answer.comment),
             "answered_by": answer.by.user,
             "answered_at": now,
         }
@@ -176,16 +179,16 @@ def _misfit(schema: dict[str, Json], value: Json) -> str | None:
         fits = isinstance(value, _TYPES[wanted]) and (wanted == "boolean" or not isinstance(value, bool))
         if not fits:
             return f"it must be of type {wanted}"
-    required = schema.get("required")
-    if isinstance(value, dict) and isinstance(required, list):
-        missing = [str(name) for name in required if name not in value]
-        if missing:
-            return "it lacks " + ", ".join(missing)
-    fields = schema.get("properties")
-    if isinstance(value, dict) and isinstance(fields, dict):
-        for name, field in fields.items():
-            if name in value and isinstance(field, dict):
-                problem = _misfit(field, value[name])
-                if problem:
-                    return f"{name}: {problem}"
+    return _misfit_of_fields(schema, value) if isinstance(value, dict) else None
+
+
+def _misfit_of_fields(schema: dict[str, Json], value: dict[str, Json]) -> str | None:
+    required, fields = schema.get("required"), schema.get("properties")
+    missing = [str(name) for name in required if name not in value] if isinstance(required, list) else []
+    if missing:
+        return "it lacks " + ", ".join(missing)
+    for name, field in fields.items() if isinstance(fields, dict) else ():
+        problem = _misfit(field, value[name]) if name in value and isinstance(field, dict) else None
+        if problem:
+            return f"{name}: {problem}"
     return None
