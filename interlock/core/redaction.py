@@ -17,31 +17,61 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
         r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9-]{10,}"
     ),
     "password": re.compile(
-        r"(?i)\b(?:password|passwd|passwort|pwd|secret|api[-_ ]?key|access[-_ ]?token)\b\s*(?:is|ist|=|:)\s*\"?[^\s\",;]{4,}"
+        r"(?i)\b(?:password|passwd|passwort|pwd|secret|api[-_ ]?key|access[-_ ]?token)\b"
+        r"\s*(?:is|ist|=|:)\s*\"?[^\s\",;]{4,}"
     ),
     "credentials in a url": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@:]+:[^\s/@]+@"),
 }
-_CARD = re.compile(r"(?<![\d.-])(?:\d[ -]?){12,18}\d(?![\d-])")
-_DIGEST = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{32}){1,2}(?![0-9A-Za-z])")
-"""Our digests and tokens: one in 250 holds digits that would pass for a card number."""
+_DIGITS = re.compile(r"\d(?:[ \u00a0.-]?\d){12,}")
+_CARD_DIGITS = range(13, 20)
+_CARD_GROUPS = re.compile(r"4,4,4,[1-4]|4,4,4,4,[1-3]|4,6,[45]")
+"""Lengths of the groups in which cards print their numbers; an expiry beside one is no part of it."""
+_OURS = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?:[0-9a-f]{32}){1,2}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9A-Za-z])"
+)
+"""Digests, tokens and UUIDs: one in 250 digests holds digits that would pass for a card number."""
 MASK = "[redacted]"
 
 
 def secrets(text: str) -> Iterator[tuple[str, str]]:
     """Yields (what it is, the text) for each secret or payment card number found."""
-    for what, pattern in _PATTERNS.items():
-        for found in pattern.finditer(text):
-            yield what, found.group()
-    for found in _CARD.finditer(_DIGEST.sub("digest", text)):
-        if _luhn(found.group()):
-            yield "card number", found.group()
+    for what, start, end in _places(text):
+        yield what, text[start:end]
 
 
 def redact_text(text: str) -> str:
     """The text with every secret masked."""
-    for _, secret in list(secrets(text)):
-        text = text.replace(secret, MASK)
+    while places := sorted((start, end) for _, start, end in _places(text)):
+        masked, done = "", 0
+        for start, end in places:
+            if start >= done:
+                masked += text[done:start] + MASK
+            done = max(done, end)
+        text = masked + text[done:]  # looked at again: what stood apart may read as a secret now
     return text
+
+
+def _places(text: str) -> Iterator[tuple[str, int, int]]:
+    for what, pattern in _PATTERNS.items():
+        for found in pattern.finditer(text):
+            yield what, found.start(), found.end()
+    for run in _DIGITS.finditer(_OURS.sub(lambda own: "x" * len(own.group()), text)):
+        for start, end in _cards(run.group(), text[: run.start()][-1:]):
+            yield "card number", run.start() + start, run.start() + end
+
+
+def _cards(run: str, before: str) -> Iterator[tuple[int, int]]:
+    """Where in a run of digits and separators card numbers stand."""
+    groups = [(found.start(), found.end()) for found in re.finditer(r"\d+", run)]
+    for first in range(len(groups)):
+        for last in range(first, min(first + 5, len(groups))):
+            start, end = groups[first][0], groups[last][1]
+            part = groups[first : last + 1]
+            whole = len(part) == len(groups) and "." not in run and before != "+"  # no decimal, no telephone
+            single = len(part) == 1 and "." not in run[max(0, start - 1) : end + 1] and before != "+"
+            shape = ",".join(str(stop - begin) for begin, stop in part)
+            if (whole or single or _CARD_GROUPS.fullmatch(shape)) and _is_card(run[start:end]):
+                yield start, end
 
 
 def redact(value: Json) -> Json:
@@ -55,10 +85,10 @@ def redact(value: Json) -> Json:
     return value
 
 
-def _luhn(text: str) -> bool:
-    """The check digit of payment cards (ISO/IEC 7812-1, annex B)."""
+def _is_card(text: str) -> bool:
+    """The length and the check digit of payment cards (ISO/IEC 7812-1, annex B)."""
     digits = [int(c) for c in text if c.isdigit()]
-    if len(set(digits)) == 1:
+    if len(digits) not in _CARD_DIGITS or len(set(digits)) == 1:
         return False
     doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0
