@@ -40,7 +40,7 @@ class Doors(Protocol):
 
     @property
     def feedback(self) -> str:
-        """Why this is not the first attempt: the validation error, the judge's or the gate's words; else empty."""
+        """Why this is not the first attempt: a validation error, a judge's or the gate's words."""
         ...
 
     @overload

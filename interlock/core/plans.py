@@ -43,7 +43,20 @@ class Ref:
 
     def __bool__(self) -> bool:
         """Refuses a decision about something that is not known yet."""
-        raise PlanInvalid(f"{self!r} is not known while the plan is made: decide on it in an agent.")
+        raise self._unknown()
+
+    def __eq__(self, other: object) -> bool:
+        """Refuses a comparison, for the same reason."""
+        raise self._unknown()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __format__(self, spec: str) -> str:
+        """Refuses to stand in a text, for the same reason."""
+        raise self._unknown()
+
+    def _unknown(self) -> PlanInvalid:
+        return PlanInvalid(f"{self!r} is not known while the plan is made: decide on it in an agent.")
 
 
 class Task(Generic[Out]):
@@ -222,7 +235,8 @@ def _name(tasks: Iterable[AnyTask], known: dict[str, AnyAgent], route: str) -> d
         used[agent] = used.get(agent, 0) + 1
         if used[agent] > task.agent.max_activations:
             raise PlanInvalid(
-                f"route {route} planned {used[agent]} tasks for {agent!r}, which allows {task.agent.max_activations}."
+                f"route {route} planned {used[agent]} tasks for {agent!r}, which allows "
+                f"{task.agent.max_activations}."
             )
         names[id(task)] = agent if used[agent] == 1 else f"{agent}-{used[agent]}"
     return names
@@ -257,7 +271,7 @@ def _inputs(
 def _input(
     where: str,
     name: str,
-    annotation: Any,
+    annotation: Any,  # noqa: ANN401
     given: object,
     request: object,
     names: dict[int, str],

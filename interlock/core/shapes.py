@@ -1,7 +1,7 @@
 """Does a value, or a task's output, fit the parameter it is meant for?"""
 
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -36,14 +36,27 @@ def misfit(given: Any, wanted: Any) -> str | None:  # noqa: ANN401
 
 def fits(given: Any, wanted: Any) -> bool:  # noqa: ANN401
     """Says whether every value of type `given` is a value of type `wanted`."""
+    given, wanted = _bare(given), _bare(wanted)
     if wanted in (Any, object) or given == wanted:
         return True
+    if get_origin(given) is Literal:
+        return all(_takes(wanted, value) for value in get_args(given))
     if _union(given):
         return all(fits(member, wanted) for member in get_args(given))
     if _union(wanted):
         return any(fits(given, member) for member in get_args(wanted))
-    plain_types = isinstance(given, type) and isinstance(wanted, type)
-    return plain_types and not get_args(given) and issubclass(given, wanted)
+    if get_args(given) or get_args(wanted):
+        return False
+    return isinstance(given, type) and isinstance(wanted, type) and issubclass(given, wanted)
+
+
+def _takes(wanted: Any, value: object) -> bool:  # noqa: ANN401
+    """Says whether one value of a `Literal` is a value of type `wanted`."""
+    if _union(wanted):
+        return any(_takes(_bare(member), value) for member in get_args(wanted))
+    if get_origin(wanted) is Literal:
+        return any(value == other and type(value) is type(other) for other in get_args(wanted))
+    return fits(type(value), wanted)
 
 
 def stored_value(value: object, wanted: Any) -> tuple[Json, str | None]:  # noqa: ANN401
@@ -60,6 +73,11 @@ def follow(value: Json, path: tuple[str, ...]) -> Json:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def _bare(annotation: Any) -> Any:  # noqa: ANN401
+    """The type without what `Annotated` says of its values; those are checked when there are some."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _union(annotation: Any) -> bool:  # noqa: ANN401

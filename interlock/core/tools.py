@@ -40,7 +40,7 @@ class Tool(Generic[P, T]):
     lookup: "Tool[..., Any] | None" = None
     """A reading tool that takes the key and returns what the call returned, or None if it never happened."""
     compensate: "Tool[..., Any] | None" = None
-    """The effect that takes this one back; it gets the fields of this one's answer that it has parameters for."""
+    """The effect that takes this one back; it gets those fields of this one's answer that it takes."""
     effect_key: Callable[[Mapping[str, Any]], str] | None = None
     """Names the effect across runs (order and line, say): the same name happens once in all runs."""
     speaks: bool = False
@@ -130,7 +130,10 @@ def describe(
     """
     name = f"{server}/{function.__name__}"
     signature = inspect.signature(function)
-    hints = get_type_hints(function, include_extras=True)
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise BuildError(f"tool {name}: an annotation names nothing: {error}.") from error
     missing = [p for p in (*signature.parameters, "return") if p not in hints]
     if missing:
         raise BuildError(f"tool {name} needs a type annotation for {', '.join(missing)}.")
