@@ -1,9 +1,11 @@
 """Puts the parts together: the one place that picks database, gateway, engine and keys."""
 
+import asyncio
 import getpass
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self, cast
 
 from interlock.core.canonical import Json, plain
@@ -16,7 +18,7 @@ from interlock.core.questions import Answer, Question
 from interlock.core.runs import Run
 from interlock.core.stores import Inbox, Record, Runs
 from interlock.core.tools import Tool
-from interlock.errors import BuildError, NotFound
+from interlock.errors import BadInput, BuildError, NotFound
 from interlock.mcp.gateway import Gateway
 from interlock.mcp.servers import ToolServer
 from interlock.orchestration.context import RunContext
@@ -29,6 +31,7 @@ from interlock.persistence.ledger import SqlLedger
 from interlock.persistence.record import SqlRecord
 from interlock.persistence.runs import SqlRuns
 from interlock.persistence.signing import Signer
+from interlock.persistence.sqlite import path_of
 from interlock.runs.engine import InlineEngine
 from interlock.runs.program import STEPS, Program
 from interlock.runs.rollback import roll_back
@@ -96,7 +99,11 @@ class Bound:
         self._guards = guards
         supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
         self.policy = policy or (supervisor.policy if supervisor else Policy())
-        self.program = _supervised(supervisor, cast("SupervisorGraph", graph)) if supervisor else _hand_written(graph, name)
+        self.program = (
+            _supervised(supervisor, cast("SupervisorGraph", graph))
+            if supervisor
+            else _hand_written(graph, name)
+        )
         self._servers = tuple(servers) + tuple(
             _configured(name, each.command, each.env, each.url) for name, each in settings.tools.items()
         )
@@ -106,9 +113,19 @@ class Bound:
         """Opens the database; connections to tools are made when first needed.
 
         Raises:
-            BadInput, FormatRefused: if the database cannot be used.
+            BadInput, FormatRefused: if the database or the signing key cannot be used.
         """
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _open(self) -> None:
         self.stores = await self._stack.enter_async_context(Stores.open(self._settings, self._clock))
+        # A key that cannot be used must be told before anything happens, not when the first segment is signed.
+        await asyncio.to_thread(getattr, self.stores.signer, "key_id")
         checkpoints = await self._stack.enter_async_context(
             Checkpoints.open(self.stores.database, fencing=self._guards.fencing)
         )
@@ -126,7 +143,6 @@ class Bound:
             guards=self._guards,
             lease_s=self._settings.lease_s,
         )
-        return self
 
     async def __aexit__(self, *error: object) -> None:
         """Closes connections and the database."""
@@ -180,7 +196,7 @@ class Bound:
     @property
     def user(self) -> Principal:
         """Who acts where nobody is named: the setting, or the operating system's user."""
-        return Principal.local(self._settings.user or getpass.getuser())
+        return local_user(self._settings)
 
     def context(self, run: Run, fence: int) -> RunContext:
         """The run context of one segment."""
@@ -243,6 +259,28 @@ def bind(
         clock=clock,
         guards=guards,
     )
+
+
+def local_user(settings: Settings) -> Principal:
+    """The person at the keyboard, who holds every role: the setting, or the operating system's user.
+
+    Raises:
+        BadInput: if the operating system has no name for them.
+    """
+    try:
+        return Principal.local(settings.user or getpass.getuser())
+    except (KeyError, OSError) as error:
+        raise BadInput("the operating system does not say who you are: set INTERLOCK_USER.") from error
+
+
+def name_of(graph: object, name: str) -> str:
+    """The name that runs of a graph carry: the supervisor's own, or the given one for hand-written graphs."""
+    return graph.supervisor.name if isinstance(graph, SupervisorGraph) else name
+
+
+def database_file(settings: Settings) -> Path | None:
+    """The file of the database, which need not exist; None for a database that is no file."""
+    return path_of(settings.database_url)
 
 
 def _supervised(supervisor: Supervisor[Any, Any], graph: SupervisorGraph) -> Program:

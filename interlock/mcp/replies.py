@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from interlock.core.canonical import Json, plain
+from interlock.core.redaction import redact
 from interlock.core.tools import Tool
 from interlock.errors import ToolFailed
 
@@ -26,7 +27,7 @@ class Reply:
 
 
 def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
-    """The answer as JSON, checked against the tool's schema.
+    """The answer as JSON, checked against the tool's schema, with secrets masked.
 
     Raises:
         ToolFailed: if it is an error, or does not have its schema.
@@ -37,7 +38,7 @@ def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
     wrapped = isinstance(value, dict) and set(value) == {"result"}
     for candidate in [value["result"], value] if wrapped and isinstance(value, dict) else [value]:
         try:
-            return plain(tool.returns.validate_python(candidate))
+            return redact(plain(tool.returns.validate_python(candidate)))
         except ValidationError:
             continue
     raise ToolFailed(f"{tool.name} answered with something that does not have its schema.")

@@ -50,9 +50,12 @@ class Agent(Declared[*Ins, Out], Generic[*Ins, Out]):
         key = into or self.name
         memory = LocalLedger(), LocalArtifacts()
         reading = LocalTools(default_policy(self.name, policy, [self], None))
+        # LangGraph draws, streams and inspects the subgraphs that it finds in a node's own closure.
+        graph = self.graph
 
         async def node(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> dict[str, Any]:
             context = runtime.context or RunContext.local("", *memory, reading)
+            assert graph is self.graph
             given = {
                 name: Given(kind="value", value=plain(state.get(place)), sources=(place,))
                 for name, place in zip(self.inputs, inputs, strict=True)
@@ -64,7 +67,7 @@ class Agent(Declared[*Ins, Out], Generic[*Ins, Out]):
                 stored = await perform(self, work, context)
                 if stored.status != "failed" or not stored.retryable:
                     break
-            assert stored is not None  # noqa: S101  (attempts is at least 1)
+            assert stored is not None
             output = await _output(stored, context)
             result = stored.model_dump(mode="json", exclude_defaults=True)
             return {key: output, f"{key}_result": result}

@@ -22,7 +22,7 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors) -> 
     """Calls the agent's body with its inputs and returns what it returned, unchecked."""
     if agent.run is not None:
         return await agent.run(*inputs, doors)
-    assert agent.write is not None and agent.read is not None  # noqa: S101  (checked when the agent was made)
+    assert agent.write is not None and agent.read is not None
     graph = cast("Any", agent.graph)
     final = await graph.ainvoke(
         agent.write(*inputs),

@@ -117,7 +117,7 @@ def _slice(
         if before.again:
             round_ += 1
         elif not _may_retry(before, agent, first_attempt):
-            assert agent.fallback is not None  # noqa: S101  (otherwise the result would have been final)
+            assert agent.fallback is not None
             agent, stands_in = agent.fallback, before.why
     given = give(task, request, results, resolutions)
     sources = {source for each in given.values() for source in each.sources}

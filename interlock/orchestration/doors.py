@@ -12,7 +12,7 @@ from interlock.core.journal import Entry, EntryKind, call_digest
 from interlock.core.limits import Budget, Deadline
 from interlock.core.ports import Artifacts, ModelReply, Models, Tools
 from interlock.core.principal import Principal
-from interlock.core.redaction import redact
+from interlock.core.redaction import redact, redact_text
 from interlock.core.results import Artifact, Claim
 from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool, named
@@ -127,7 +127,7 @@ class TaskDoors:
             self.scope.budget.take(model_calls=1)
             reply = await self._models.reply(model, prompt)
             told = {
-                "text": reply.text,
+                "text": redact_text(reply.text),
                 "model": reply.model,
                 "input_tokens": reply.input_tokens,
                 "output_tokens": reply.output_tokens,

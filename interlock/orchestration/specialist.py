@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from interlock.core.agents import AnyAgent
 from interlock.core.canonical import canonical, digest, plain
+from interlock.core.redaction import redact
 from interlock.core.reflections import Reflection
 from interlock.core.results import Completed, Degraded, Evidence, Failed, GaveUp, Stored
 from interlock.core.scope import TaskScope
@@ -33,9 +34,12 @@ def specialist(
     agent: AnyAgent, unbound: Callable[[str], RunContext], reflection: Reflection | None = None
 ) -> Node:
     """The node of one agent; `unbound` makes the context where the graph has none."""
+    # LangGraph draws, streams and inspects the subgraphs that it finds in a node's own closure.
+    graph = agent.graph
 
     async def node(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> dict[str, Any]:
         context = runtime.context or unbound(state.get("run", ""))
+        assert graph is agent.graph
         stored = await perform(agent, Slice.model_validate(state["slice"]), context, reflection)
         return {"results": {stored.task: stored.model_dump(mode="json", exclude_defaults=True)}}
 
@@ -158,7 +162,8 @@ async def _stored(
     raw = _output(outcome)
     status, why = ("degraded", outcome.why) if isinstance(outcome, Degraded) else ("completed", "")
     try:
-        output = plain(agent.output.validate_python(raw))
+        output = redact(plain(agent.output.validate_python(raw)))
+        agent.output.validate_python(output)
     except (ValidationError, ValueError) as error:
         problem = _misfit(agent, error)
         scope.note("task.invalid", {"why": problem, "digest": digest(repr(raw)), "round": given.round})

@@ -12,6 +12,7 @@ from interlock.core.events import Draft, event_id
 from interlock.core.guards import ON, Guards
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.principal import Principal
+from interlock.core.redaction import redact
 from interlock.core.runs import FINAL, Run
 from interlock.core.stores import Inbox, Record, Runs
 from interlock.errors import WrongState
@@ -64,10 +65,14 @@ class InlineEngine:
             key: Starting twice with the same key gives the same run.
             session: The session it belongs to; its own, if none is given.
 
+        Secrets and card numbers in the request are masked before anything is stored.
+
         Raises:
             SchemaViolation: if it is not a request of this graph; nothing was stored.
         """
-        stored = plain(self.program.read(request))
+        # Secrets a request brings along stay outside: nothing behind this line ever sees them.
+        stored = redact(plain(self.program.read(request)))
+        self.program.read(stored)
         name = "r-" + (digest([self.program.name, owner.user, key], "run")[:12] if key else uuid4().hex[:12])
         now = self._clock.now()
         run = Run(
