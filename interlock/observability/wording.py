@@ -48,7 +48,7 @@ def folded(text: str, width: int, most: int) -> list[str]:
 
 
 def shown(value: Json, most: int = 60) -> str:
-    """A value as people read it; text that is not one word is quoted, so that it cannot pass for two values."""
+    """A value as people read it; text of more than one word is quoted, so that it cannot pass for two."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
