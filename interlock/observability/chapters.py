@@ -1,0 +1,250 @@
+"""The sentences of a story: tasks and their calls, questions, the gate, the end, the numbers."""
+
+from collections.abc import Sequence
+
+from interlock.observability.story import (
+    ERASED,
+    AttemptStory,
+    ModelCall,
+    QuestionStory,
+    SegmentStory,
+    Story,
+    TaskStory,
+    ToolCall,
+)
+from interlock.observability.wording import count, harmless, listed, shown, span
+
+_NOW = {
+    "created": "has not begun",
+    "context_loaded": "has begun",
+    "planning": "is being planned",
+    "executing": "is being worked on",
+    "waiting_for_approval": "waits for a person",
+    "blocked": "is blocked until a person says how to go on",
+    "completed": "completed",
+    "failed": "failed",
+    "canceled": "was canceled",
+    "rolled_back": "was rolled back",
+}
+_HOW = {
+    "resolved": "the request was resolved",
+    "degraded": "the answer is less than what was asked for",
+    "escalated": "a person has taken over",
+    "refused": "the answer was refused and did not leave",
+    "gave_up": "nobody could do what was asked",
+}
+_ENDS = {
+    "completed": "did it",
+    "degraded": "did less than was asked",
+    "gave_up": "gave up",
+    "failed": "failed",
+    "": "has not returned",
+}
+_KINDS = {
+    "approve": "to approve",
+    "clarify": "",
+    "settle": "to settle",
+    "review": "to review",
+    "relay": "for a remote agent",
+}
+
+
+def ended(story: Story) -> list[str]:
+    """The end, or where the run stands."""
+    how = f": {_HOW[story.outcome]}" if story.outcome in _HOW else ""
+    final = story.state in ("completed", "failed", "canceled", "rolled_back")
+    when = f" after {span(story.timing.total)}" if final else ""
+    lines = [f"The run {_NOW.get(story.state, harmless(story.state))}{when}{how}."]
+    if story.reason and story.reason != "every task completed":
+        lines.append(f"The reason given: {harmless(story.reason)}.")
+    if story.response is not None:
+        lines.append(f"The answer that was accepted: {shown(story.response, 300)}")
+    if story.delivered:
+        at = span(story.delivered.after)
+        lines.append(f"It was handed over by {harmless(story.delivered.tool)} after {at}.")
+    return lines
+
+
+def task(each: TaskStory) -> list[str]:
+    """What became of one task."""
+    name = harmless(each.task)
+    if not each.attempts:
+        return [f"{name} never began{': ' if each.why else ''}{harmless(each.why)}."]
+    lines: list[str] = []
+    for attempt in each.attempts:
+        lines += _attempt(name, attempt, len(each.attempts))
+    return lines
+
+
+def _attempt(name: str, attempt: AttemptStory, of: int) -> list[str]:
+    which = f", attempt {attempt.number}," if of > 1 else ""
+    helper = f", with {harmless(attempt.agent)} standing in," if attempt.stands_in else which
+    end = _ENDS.get(attempt.status, harmless(attempt.status))
+    why = f": {harmless(attempt.why)}" if attempt.why else ""
+    lines = [
+        f"{name}{helper} began after {span(attempt.sent_after)}, took {span(attempt.seconds)} and {end}{why}"
+        + ("" if why.endswith(".") else ".")
+    ]
+    told: list[str] = []
+    if attempt.feedback:
+        told.append(f"It was told: {harmless(attempt.feedback)}")
+    told += _handed(attempt)
+    told += work(attempt.tools, attempt.models, "It")
+    if attempt.quarantined:
+        told.append(f"Its output was kept from everybody: {harmless(attempt.quarantined)}")
+    if attempt.judge is not None:
+        told.append(
+            f"The judge said: {harmless(attempt.judge)}" if attempt.judge else "The judge was content."
+        )
+    if attempt.diverged:
+        told.append(f"Run again, it did something else than before: {harmless(attempt.diverged)}")
+    if attempt.artifacts:
+        told.append(f"It made {listed(attempt.artifacts)}.")
+    if attempt.executions > 1:
+        told.append(
+            f"It was begun {attempt.executions} times, because the run had stopped in between; what it had "
+            "done before was not done again."
+        )
+    return lines + [f"  {sentence}" for sentence in told]
+
+
+def _handed(attempt: AttemptStory) -> list[str]:
+    parts: list[str] = []
+    for given in attempt.given:
+        size = f"{given.bytes} bytes" if given.bytes is not None else "by reference"
+        what = f"what {listed(given.sources)} found" if given.sources else f"the {given.kind}"
+        what = f"the {' '.join(given.path)} of {what}" if given.path else what
+        parts.append(f"{harmless(what)} ({size})")
+    lines = [f"It was given {' and '.join(parts)}."] if parts else []
+    rules = dict.fromkeys(each.rule for each in attempt.omitted)
+    for rule in rules:
+        left = [each.task for each in attempt.omitted if each.rule == rule]
+        lines.append(f"It was not given what {listed(left)} found: {harmless(rule)}.")
+    return lines
+
+
+def work(tools: Sequence[ToolCall], models: Sequence[ModelCall], who: str) -> list[str]:
+    """Calls of tools and models, each with why it was allowed and what came of it."""
+    lines = [_tool(call, who) for call in tools]
+    for call in models:
+        took = f" in {span(call.seconds)}" if call.seconds is not None else ""
+        tokens = (call.input_tokens or 0) + (call.output_tokens or 0)
+        lines.append(
+            f"{who} asked the model {harmless(call.model)} ({count(tokens, 'token')}{took}), which replied "
+            f"{shown(call.reply, 120)}."
+        )
+    return lines
+
+
+def _tool(call: ToolCall, who: str) -> str:
+    name = f"a tool ({ERASED})" if call.tool == ERASED else harmless(call.tool)
+    arguments = f" with {shown(call.arguments, 120)}" if call.arguments not in (None, {}) else ""
+    if call.state == "denied":
+        return f"{who} was not allowed to call {name}{arguments}: {harmless(call.reason)}."
+    rule = f" The rule: {harmless(call.reason)}." if call.reason and call.reason != ERASED else ""
+    doubts = "".join(f" In between, {harmless(note)}." for note in call.notes)
+    took = f" ({span(call.seconds)})" if call.seconds is not None else ""
+    if not call.effect:
+        return f"{who} asked {name}{arguments}{took}: {_result(call)}{rule}"
+    how = {
+        "planned": "it was not sent",
+        "rejected": f"{harmless(call.by) or 'a person'} said no, so it was not sent",
+        "sent": "it was sent, and what became of it is not recorded",
+        "confirmed": f"it happened{took}, and the answer was {_result(call)}".rstrip("."),
+        "failed": f"it did not happen: {harmless(call.error) or 'no reason is recorded'}".rstrip("."),
+        "unknown": "it is not known whether it happened",
+        "compensated": f"it happened and was taken back by {harmless(call.by) or 'another call'}",
+    }
+    found = (
+        f" ({harmless(call.by)} established that)"
+        if call.by and call.state in ("confirmed", "failed")
+        else ""
+    )
+    return f"{who} called {name}{arguments}: {how.get(call.state, call.state)}{found}.{rule}{doubts}"
+
+
+def _result(call: ToolCall) -> str:
+    if call.error and call.error != ERASED:
+        return f"no answer, because {harmless(call.error).rstrip('.')}."
+    if call.answer is None and call.bytes:
+        return f"an answer of {call.bytes} bytes."
+    return f"{shown(call.answer, 120)}."
+
+
+def questions(story: Story) -> list[str]:
+    """What people were asked, and what they said."""
+    return [line for each in story.questions for line in _question(each)]
+
+
+def _question(each: QuestionStory) -> list[str]:
+    whom = "the run's owner" if each.whom == "owner" else harmless(each.whom)
+    purpose = f" {_KINDS[each.kind]}" if _KINDS.get(each.kind) else ""
+    title, end = harmless(each.title), "" if each.title.endswith(("?", ".", "!")) else "."
+    lines = [f"After {span(each.asked_after)}, {harmless(each.agent)} asked {whom}{purpose}: {title}{end}"]
+    if each.why:
+        lines.append(f"  Why it was asked: {harmless(each.why)}.")
+    for refused in each.refused:
+        lines.append(f"  An answer by {harmless(refused.by)} was not taken: {harmless(refused.why)}")
+    if each.waited is None:
+        return [*lines, "  Nobody has answered."]
+    said = {True: "yes", False: "no"}.get(each.answer) if isinstance(each.answer, bool) else None
+    comment = f", saying {shown(each.comment, 120)}" if each.comment else ""
+    who, answer = harmless(each.by or "Somebody"), said or shown(each.answer, 120)
+    lines.append(f"  {who} answered {answer} after {span(each.waited)}{comment}.")
+    lines += [f"  The yes did not cover a call: {harmless(why)}." for why in each.not_covered]
+    return lines
+
+
+def verdicts(story: Story) -> list[str]:
+    """Each look of the gate at an answer."""
+    said = {
+        "accept": "let the answer pass",
+        "revise": "sent the answer back",
+        "ask": "wanted a person to look at it",
+        "refuse": "refused the answer",
+    }
+    lines: list[str] = []
+    for each in story.gate:
+        who = harmless(each.reviewed_by) if each.reviewed_by else "The gate"
+        passed = [check.check for check in each.checks if not check.problem]
+        checks = f" It passed the checks for {listed(passed)}." if passed else ""
+        problems = " ".join(harmless(check.problem) for check in each.checks if check.problem)
+        reason = f": {problems or harmless(each.reason)}" if problems or each.reason else ""
+        end = "" if reason.endswith(".") else "."
+        verdict = said.get(each.verdict, harmless(each.verdict))
+        lines.append(f"{who} {verdict} after {span(each.after)}{reason}{end}{checks}")
+    return lines
+
+
+def numbers(story: Story) -> list[str]:
+    """Where time and money went."""
+    timing = story.timing
+    workers = len({turn.worker for turn in story.segments})
+    turns = f"{count(workers, 'worker')} in {count(len(story.segments), 'turn')}"
+    lines = [
+        f"Time: {span(timing.total)} in all, of which {span(timing.active)} was work ({turns}) and "
+        f"{span(timing.people)} was people thinking."
+    ]
+    if timing.path:
+        chain = ", then ".join(f"{harmless(step.task)} {span(step.seconds)}" for step in timing.path)
+        lines.append(f"Longest chain: {chain}; together {span(timing.path_seconds)} of the work.")
+    hops = [f"{harmless(t.task)} {span(t.seconds)}" for t in story.tasks if t.attempts]
+    if hops:
+        lines.append(f"Time per task: {', '.join(hops)}.")
+    held = [f"{harmless(t.task)} {span(t.barrier_wait)}" for t in story.tasks if t.barrier_wait >= 0.001]
+    if held:
+        lines.append(f"Between being ready and being handed out: {', '.join(held)}.")
+    lines += [_lost(turn) for turn in story.segments[:-1] if turn.ended_after is None and not turn.state]
+    spend = story.spend
+    if spend:
+        usd = f"{spend.usd.normalize():f}"
+        lines.append(
+            f"Spent: {count(spend.tool_calls, 'tool call')}, {count(spend.model_calls, 'model call')}, "
+            f"{count(spend.tokens, 'token')}, {usd} USD."
+        )
+    lines.append(f"The record of this run has {count(story.events, 'entry').replace('entrys', 'entries')}.")
+    return lines
+
+
+def _lost(turn: SegmentStory) -> str:
+    return f"A worker stopped without a word after {span(turn.last_sign)}; another turn went on from there."
