@@ -211,9 +211,10 @@ class Agent(Generic[*Ins, Out]):
                     f"agent {self.name}: its fallback {other.name} takes or returns something else."
                 )
             for each in (self, other):
-                if each.effects:
+                told = ", ".join(named(t) for t in each.effects)
+                if told:
                     raise BuildError(
-                        f"agent {each.name} has effects ({', '.join(named(t) for t in each.effects)}) and cannot "
+                        f"agent {each.name} has effects ({told}) and cannot "
                         "take part in a fallback: an effect that may have happened must not be tried another "
                         "way."
                     )

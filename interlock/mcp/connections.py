@@ -96,7 +96,8 @@ class Connection:
             self._client = await ready
         except Exception as error:
             raise ToolUnavailable(
-                f"tool server {self._server.name} cannot be reached ({type(error).__name__}); nothing was sent."
+                f"tool server {self._server.name} cannot be reached ({type(error).__name__}); "
+                "nothing was sent."
             ) from error
 
     async def _own(self, ready: "asyncio.Future[Client]") -> None:

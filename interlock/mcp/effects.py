@@ -48,7 +48,8 @@ class Effects:
         """
         if not call.scope.bound:
             raise NotBound(
-                f"{call.tool.name} changes the world, but the graph is not bound: use `interlock.bind(graph)`."
+                f"{call.tool.name} changes the world, but the graph is not bound: "
+                "use `interlock.bind(graph)`."
             )
         entry = call.scope.journal.recorded(call.digest, call.nth, effect=True)
         if entry is None:
@@ -113,7 +114,8 @@ class Effects:
             await asyncio.sleep(_GRACE_S)
         left = ", ".join(sorted(e.operation for e in call.scope.journal.unclaimed()))
         message = (
-            f"task {call.scope.task!r}, run again, asks for {call.tool.name} with {call.tool.shown(call.arguments)} "
+            f"task {call.scope.task!r}, run again, asks for {call.tool.name} "
+            f"with {call.tool.shown(call.arguments)} "
             f"before what it had already caused ({left}); the new call was not sent."
         )
         call.scope.diverged = message

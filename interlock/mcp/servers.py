@@ -1,6 +1,7 @@
 """Tool servers as values: Python functions in this process, a command on stdio, or a URL."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -82,8 +83,8 @@ class ToolServer:
 
         Args:
             effect: `"none"` if it only reads, `"once"` if it changes the world.
-            key: The parameter for the idempotency key; the server must honour it. Give it a default (`key: str = ""`)
-                so that callers can leave it out: the gateway fills it.
+            key: The parameter for the idempotency key; the server must honour it. Give it a default
+                (`key: str = ""`) so that callers can leave it out: the gateway fills it.
             lookup: A reading tool that takes the key and answers what the call answered, or None if it
                 never happened.
             compensate: The effect that takes this one back.
@@ -140,7 +141,12 @@ class ToolServer:
         if self._server is None:
             from mcp.server import MCPServer
 
+            root = logging.getLogger()
+            handlers, level = list(root.handlers), root.level
             self._server = MCPServer(self.name)
+            # It sets up logging for the whole process, which belongs to the program that uses us.
+            root.handlers[:] = handlers
+            root.setLevel(level)
             for name, function in self._functions.items():
                 tool = self.tools[name]
                 self._server.add_tool(
@@ -173,7 +179,7 @@ class ToolServer:
 
 
 def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Lets a function's `ToolFailed` reach the caller as an error answer; anything else is masked by the server."""
+    """Lets a function's `ToolFailed` reach the caller as an error answer; the server masks anything else."""
     import functools
 
     @functools.wraps(function)

@@ -44,7 +44,8 @@ class Agent(Declared[*Ins, Out], Generic[*Ins, Out]):
         """
         if len(inputs) != len(self.inputs):
             raise BuildError(
-                f"agent {self.name} takes {len(self.inputs)} inputs ({', '.join(self.inputs)}); its node was given "
+                f"agent {self.name} takes {len(self.inputs)} inputs ({', '.join(self.inputs)}); "
+                "its node was given "
                 f"the state keys {list(inputs)}."
             )
         key = into or self.name

@@ -20,7 +20,7 @@ def due(
     first_attempt: int,
     feedback: str,
 ) -> tuple[list[Slice], dict[str, Stored]]:
-    """What to send now, and results of tasks that cannot start because a need of theirs ended without an output.
+    """What to send now, and the results of tasks that can never start for want of a needed output.
 
     The measure (tasks without a final result, attempts and rounds left) strictly falls with every
     call, so a strand always ends.

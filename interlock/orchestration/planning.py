@@ -16,8 +16,8 @@ from interlock.orchestration.context import RunContext
 from interlock.orchestration.doors import TaskDoors
 from interlock.orchestration.slices import hold
 
-Route: TypeAlias = Callable[..., Plan | GaveUp | None | Awaitable[Plan | GaveUp | None]]
-"""`(request) -> Plan | GaveUp | None`, or `async (request, doors)` for a route that needs a model or a tool."""
+Route: TypeAlias = Callable[..., Plan | GaveUp | Awaitable[Plan | GaveUp | None] | None]
+"""`(request) -> Plan | GaveUp | None`; `async (request, doors)` if it needs a model or a tool."""
 INTAKE, PLAN = "intake", "plan"
 
 
@@ -59,7 +59,8 @@ class Planner:
                     raise BuildError(f"supervisor {self.name}: {error.message}") from error
             if not made:
                 raise BuildError(
-                    f"supervisor {self.name}: route {route_name(route)} plans nothing for any of the {len(examples)} "
+                    f"supervisor {self.name}: route {route_name(route)} plans nothing for any of the "
+                    f"{len(examples)} "
                     "examples, so its plan cannot be checked: add a request it is meant for to `examples=`."
                 )
 

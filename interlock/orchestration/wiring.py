@@ -19,7 +19,7 @@ RESERVED = frozenset(
 def default_policy(
     name: str, policy: Policy | None, agents: Sequence[AnyAgent], deliver: Delivery | None
 ) -> Policy:
-    """The given policy with delivery allowed at its end; without one: read what is granted, ask for effects."""
+    """The given policy, with delivery allowed at its end; without one: read what is granted, ask to act."""
     rules = Policy()
     if policy is not None:
         rules.extend(policy)
@@ -108,7 +108,8 @@ def _tools(where: str, agent: AnyAgent, policy: Policy, servers: dict[str, objec
         if isinstance(granted, Tool):
             if granted.speaks:
                 raise BuildError(
-                    f"{where}: agent {agent.name} was granted {granted.name}, which speaks to people; only `deliver=` may."
+                    f"{where}: agent {agent.name} was granted {granted.name}, which speaks to people; "
+                    "only `deliver=` may."
                 )
             if servers.setdefault(granted.server, granted.origin) is not granted.origin:
                 raise BuildError(

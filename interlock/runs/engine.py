@@ -137,7 +137,7 @@ class InlineEngine:
 
     @asynccontextmanager
     async def hold(self, run: str) -> AsyncGenerator[tuple[int, Any]]:
-        """Holds a run without advancing it: yields the fencing number and a run context, and signs at the end."""
+        """Holds a run without advancing it: yields fencing number and run context, and signs at the end."""
         async with lease(self._runs, run, self.worker, self._lease_s) as fence:
             yield fence, self._context(await self._runs.get(run), fence)
             await self._record.sign(run, self._clock.now())

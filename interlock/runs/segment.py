@@ -1,4 +1,7 @@
-"""One segment: from a command to the next question or the end, with the checkpointer as the graph's only journal."""
+"""One segment: from a command to the next question or the end.
+
+The checkpointer is the graph's only journal; the run row says where it stands.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -71,8 +74,8 @@ class Segment:
         if missing:
             raise FormatRefused(
                 f"run {self.run.id} waits at {', '.join(sorted(missing))}, which graph {self.program.name} "
-                f"{self.program.version} does not have (the run is of version {self.run.version}). It was left as it "
-                "is: run it with the code it was started with, or rename the node back."
+                f"{self.program.version} does not have (the run is of version {self.run.version}). It was "
+                "left as it is: run it with the code it was started with, or rename the node back."
             )
         if snapshot.created_at is None:
             if not self.program.moves_itself:
