@@ -138,10 +138,10 @@ def _who(question: Question, now: datetime) -> str:
 def _how(question: Question) -> str:
     name = harmless(question.id)
     if question.kind == "settle":
-        yes, no = ("it happened", "it did not") if "tool" in question.details else ("as asked", "not")
-        return f"interlock effects settle {name} --yes ({yes}) or --no ({no})"
+        told = "" if "tool" in question.details else " (that is yes and no)"
+        return f"interlock effects settle {name} --happened or --did-not-happen{told}"
     if question.kind in ("clarify", "relay"):
-        return f'interlock approvals approve {name} --value "…" or: reject {name}'
+        return f'interlock approvals approve {name} --answer "…" or: reject {name}'
     return f'interlock approvals approve {name} or: reject {name} --comment "why"'
 
 

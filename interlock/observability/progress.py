@@ -22,7 +22,7 @@ def tell(event_kind: str, actor: str, task: str, body: object) -> str | None:
     if say is None:
         return None
     who = _name(task) if task else _name(actor.partition(":")[2] or actor)
-    told = cast("Body", body) if isinstance(body, Mapping) else {}
+    told = cast("Body", body if isinstance(body, Mapping) else {})
     return say(who, _name(actor.partition(":")[2] or actor), told)
 
 

@@ -69,7 +69,8 @@ async def note_foreign_questions(scope: TaskScope, stopped: GraphInterrupt) -> N
                 interrupt=each.id,
             )
         )
-        scope.note("question.asked", {"question": name, "kind": "clarify", "title": title}, name)
+        asked = {"question": name, "kind": "clarify", "title": title, "whom": questions[-1].whom}
+        scope.note("question.asked", asked, name)
     if questions and scope.bound:
         await scope.flush(questions=questions)
 

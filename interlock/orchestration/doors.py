@@ -125,7 +125,9 @@ class TaskDoors:
         name, nth, known = self._recorded(f"model:{model}", arguments)
         if known is None:
             self.scope.budget.take(model_calls=1)
+            begun = self.scope.clock.monotonic()
             reply = await self._models.reply(model, prompt)
+            seconds = round(self.scope.clock.monotonic() - begun, 6)
             told = {
                 "text": redact_text(reply.text),
                 "model": reply.model,
@@ -135,7 +137,8 @@ class TaskDoors:
                 "usd": None if reply.usd is None else str(reply.usd),
             }
             known = self._put("model", f"model:{model}", redact(arguments), name, nth, plain(told))
-            self.scope.note("model.called", {"route": model, "prompt": prompt, **told}, f"{name}:{nth}")
+            called = {"route": model, "prompt": prompt, "seconds": seconds, **told}
+            self.scope.note("model.called", called, f"{name}:{nth}")
         answer = known.answer if isinstance(known.answer, dict) else {}
         fields = ("text", "model", "input_tokens", "output_tokens", "usd")
         return ModelReply(**{field: answer.get(field) for field in fields})  # pyright: ignore[reportArgumentType]
