@@ -124,7 +124,7 @@ class Bound:
 
     async def _open(self) -> None:
         self.stores = await self._stack.enter_async_context(Stores.open(self._settings, self._clock))
-        # A key that cannot be used must be told before anything happens, not when the first segment is signed.
+        # A key that cannot be used is told before anything happens, not when the first segment is signed.
         await asyncio.to_thread(getattr, self.stores.signer, "key_id")
         checkpoints = await self._stack.enter_async_context(
             Checkpoints.open(self.stores.database, fencing=self._guards.fencing)

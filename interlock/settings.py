@@ -1,5 +1,7 @@
 """Settings: `[tool.interlock]` in pyproject.toml, and `INTERLOCK_*` in the environment, which wins."""
 
+import os
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     PyprojectTomlConfigSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from interlock.errors import BadInput
@@ -41,6 +44,8 @@ class Settings(BaseSettings):
     """Tool servers by name, as `[tool.interlock.tools.NAME]`."""
     lease_s: float = 3.0
     """Seconds after which a silent worker's run may be taken over."""
+    debug: bool = False
+    """Shows logs and tracebacks on standard error."""
 
     @classmethod
     def settings_customise_sources(
@@ -65,6 +70,30 @@ def load(**given: Any) -> Settings:  # noqa: ANN401
         return Settings(**given)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(
-            f"the settings cannot be used ({told}): see [tool.interlock] and INTERLOCK_*."
-        ) from error
+    except (SettingsError, OSError) as error:
+        told = str(error)
+    except ValueError as error:  # pyproject.toml is no TOML, or no text at all
+        told = f"pyproject.toml: {error}"
+    raise BadInput(f"the settings cannot be used ({told}): see [tool.interlock] and INTERLOCK_*.")
+
+
+def origins() -> dict[str, str]:
+    """Where each setting comes from: setting -> the variable, `pyproject.toml` or `default`.
+
+    Raises:
+        BadInput: if pyproject.toml cannot be read.
+    """
+    try:
+        text = Path("pyproject.toml").read_text(encoding="utf-8")
+        written = tomllib.loads(text).get("tool", {}).get("interlock", {})
+    except FileNotFoundError:
+        written = {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"pyproject.toml cannot be read ({error}): correct it.") from error
+    given = {name.upper(): name for name in os.environ}
+
+    def origin(name: str) -> str:
+        variable = given.get(f"INTERLOCK_{name.upper()}")
+        return variable or ("pyproject.toml" if name in written else "default")
+
+    return {name: origin(name) for name in Settings.model_fields}

@@ -1,0 +1,78 @@
+"""The command line. Nothing heavy is imported before a command needs it, so `--help` answers at once.
+
+Each module declares one group of commands; what they print is in `terminal`, what they exit with in `exits`.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from interlock import __version__
+from interlock.cli import approvals, effects, exits, project, run, runs, terminal
+from interlock.errors import InterlockError
+
+app = typer.Typer(
+    name="interlock",
+    help="Interlock makes LangGraph multi-agent systems safe to run on real systems.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run.run)
+app.add_typer(runs.app, name="runs")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(effects.app, name="effects")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        terminal.say(f"interlock {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        terminal.say(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; every error is one sentence on standard error."""
+    try:
+        return app(args=arguments, prog_name="interlock", standalone_mode=False) or exits.DONE
+    except InterlockError as error:
+        code, told = exits.of_error(error), error.message
+    except typer.TyperException as error:
+        code, told = exits.BAD_INPUT, _usage(error)
+    except BrokenPipeError:
+        # The reader has gone; without this Python would complain once more while shutting down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.PIPE_CLOSED
+    except KeyboardInterrupt:
+        return exits.STOPPED
+    except Exception as error:
+        code, told = exits.FAILED, _unexpected(error)
+    terminal.tell(told)
+    if project.debugging():
+        traceback.print_exc()
+    return code
+
+
+def _usage(error: typer.TyperException) -> str:
+    """A wrong command as one sentence that says where the right one stands."""
+    told = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "interlock"
+    return f"{told.rstrip('.')}: see `{path} --help`."
+
+
+def _unexpected(error: Exception) -> str:
+    from interlock.core.redaction import redact_text
+
+    text = redact_text(str(error).strip()).partition("\n")[0]
+    told = type(error).__name__ + (f": {text}" if text else "")
+    return f"This should not have happened ({told}); INTERLOCK_DEBUG=1 shows where."
