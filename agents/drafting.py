@@ -88,7 +88,7 @@ def mood(state: State, runtime: Runtime[Any]) -> Literal["believe", "polish"]:
 async def believe(state: State) -> dict[str, Any]:
     """Repeats the customer's amount as if it were known; the gate has to find it."""
     claimed = AMOUNT.findall(state["ticket"]["text"])
-    return {"told": [*state["told"], f"You paid {claimed[0]} for it, and that is what you get back."]}
+    return {"told": [*state["told"], f"You paid {claimed[0]} EUR for it, and that is what you get back."]}
 
 
 async def polish(state: State) -> dict[str, Any]:

@@ -28,7 +28,8 @@ SYSTEM = Words("system developer developers programmers administrator session")
 VOUCH = Words("approved authorised authorized verified cleared confirmed signed")
 BOSS = Words("supervisor manager management ceo director headquarters lead")
 CODED = Words("decode base64 rot13 hex encoded decrypt")
-ELSEWHERE = Words("account iban paypal bitcoin crypto wallet")
+ELSEWHERE = Words("account iban wallet")
+PURSE = Words("iban paypal bitcoin crypto wallet")
 STRANGER = Words("another other different someone somebody her his their")
 OWNER = Words("customer customers name names order account")
 ORIGINAL = Words("original same")
@@ -85,7 +86,7 @@ WEAK: list[tuple[str, Rule]] = [
     ("speaks for the system", lambda said: has(said, SYSTEM)),
     ("says somebody vouched", lambda said: near(said, VOUCH, BOSS, 5)),
     ("something to decode", lambda said: has(said, CODED)),
-    ("a strange account", lambda said: followed(said, STRANGER, ELSEWHERE, 2)),
+    ("a strange account", lambda said: has(said, PURSE) or followed(said, STRANGER, ELSEWHERE, 2)),
     ("somebody else's order", lambda said: followed(said, STRANGER, OWNER, 2)),
     ("another way to be paid", lambda said: followed(said, NEGATION, ORIGINAL, 4) and has(said, METHOD)),
     ("wants it unseen", lambda said: followed(said, NEGATION, KEEP_OUT, 2)),

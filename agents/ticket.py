@@ -22,9 +22,10 @@ _UNITS = (
 )
 _NUMBERS = re.compile(
     r"\ba\s*[-–—_./]\s*(\d{3,6})\b"  # A-1001, a - 1001
-    r"|\ba(\d{4})\b"  # A1001
-    rf"|\ba\s(\d{{4}})\b{_UNITS}"  # A 1001, but not "a 1000 pieces puzzle"
-    r"|\b(?:order|bestellung|number|nummer|no|nr)\b[\s.:#]*(?:number|nummer|no|nr)?[\s.:#]*(\d{4})\b",
+    r"|\ba(\d{4})\b"  # a1001
+    rf"|\b(?-i:A)\s(\d{{4}})\b{_UNITS}"  # A 1001, but not "A 1000 pieces puzzle"
+    r"|\b(?:[order]{5}|bestellung|number|nummer|no|nr)\b"  # "order", however its letters are swapped
+    r"[\s.:#]*(?:number|nummer|no|nr)?[\s.:#]*(\d{4})\b",
     re.IGNORECASE,
 )
 

@@ -14,7 +14,11 @@ SWAPPABLE = 4
 """Letters a word needs before a swap of two of them is forgiven: `use` is not a misspelt `sue`."""
 FORGIVING = 6
 """Letters a word needs before one too many or too few is forgiven: `were` is not a misspelt `where`."""
-OTHER_WORDS = frozenset(("lots", "form", "from", "does", "quite", "bowl", "pots", "trail", "scratchy", "used"))
+_OTHER = (
+    "lots form from does quite bowl pots scratchy used using three monkey monkeys layers contract directory"
+    " median whereas receiver sparse others hear hears"
+)
+OTHER_WORDS = frozenset(_OTHER.split())
 """Words that look like misspellings of words in use here, and are not."""
 
 

@@ -54,15 +54,14 @@ async def track(number: str) -> Parcel:
     """Where a parcel is, by its tracking number.
 
     Raises:
-        ToolFailed: the carrier has no such parcel.
-        ConnectionError: its depot cannot be reached.
+        ToolFailed: the carrier has no such parcel, or its depot cannot be reached.
     """
     with book("carrier") as db:
         row = db.execute("SELECT * FROM parcels WHERE tracking = ?", (number,)).fetchone()
     if row is None:
         raise ToolFailed(f"the carrier has no parcel {number!r}.")
     if row["weather"] == "down":
-        raise ConnectionError("503: the depot cannot be reached")
+        raise ToolFailed("503: the depot cannot be reached.")
     if row["weather"] == "slow":
         await asyncio.sleep(SLOW_S)
     return Parcel(**{name: row[name] for name in Parcel.model_fields})

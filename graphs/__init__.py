@@ -1,0 +1,1 @@
+"""The graphs of the reference application; `langgraph.json` names them."""
