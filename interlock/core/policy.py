@@ -4,12 +4,14 @@ A rule is readable aloud; its reason is the docstring of its condition. Evaluati
 is repeated when an approved call is executed.
 """
 
-import dis
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel
@@ -196,24 +198,28 @@ def _source(condition: Condition | None) -> str:
     if condition is None:
         return ""
     name = getattr(condition, "__name__", "a condition")
-    if name != "<lambda>":
-        return name
+    return (_body(condition.__code__) if inspect.isfunction(condition) and name == "<lambda>" else "") or name
+
+
+@lru_cache(maxsize=256)
+def _body(code: CodeType) -> str:
+    """What a lambda returns, as written: of the lambdas in its file, the smallest that holds its code."""
+    spans = [p for p in code.co_positions() if None not in p and p[2] != p[3]]
     try:
-        lines, _ = inspect.findsource(condition)
-    except (OSError, TypeError):
-        return name
-    return " ".join(_body(condition, lines).split()) or name
+        source = "".join(inspect.findsource(code)[0])
+        lambdas = [node.body for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Lambda)]
+    except (OSError, SyntaxError):
+        return ""
+    inside = [
+        text
+        for body in lambdas
+        if spans and all(_holds(body, span) for span in spans)
+        if (text := ast.get_source_segment(source, body))
+    ]
+    return " ".join(min(inside, key=len, default="").split())
 
 
-def _body(function: Callable[..., Any], lines: list[str]) -> str:
-    """The part of a file that a lambda returns: its last instruction knows where it stands."""
-    where = list(dis.get_instructions(function))[-1].positions
-    if where is None or None in (where.lineno, where.end_lineno, where.col_offset, where.end_col_offset):
-        return ""
-    first, last, start, end = (int(each or 0) for each in (where.lineno, where.end_lineno, *where[2:]))
-    part = [line.encode() for line in lines[first - 1 : last]]
-    if not part:
-        return ""
-    part[-1] = part[-1][:end]
-    part[0] = part[0][start:]
-    return b"".join(part).decode(errors="replace")
+def _holds(body: ast.expr, span: tuple[int | None, ...]) -> bool:
+    first, last, start, end = (int(each or 0) for each in span)
+    after = (body.lineno, body.col_offset) <= (first, start)
+    return after and (last, end) <= (body.end_lineno or 0, body.end_col_offset or 0)
