@@ -19,6 +19,7 @@ from interlock.errors import BuildError
 ADA = Principal(user="ada", scopes=("shift-lead",))
 PERSON = {"user": "ada", "team": None, "org": None, "scopes": ["shift-lead"]}
 ARGUMENTS = {"order": "A-1001", "amount": Decimal("49.90"), "note": "late"}
+ALL = {"order": "A-1001", "amount": "49.90", "note": "late", "principal": PERSON}
 
 
 async def refund(order: str, amount: Decimal, note: str = "") -> bool:
@@ -112,7 +113,7 @@ def test_verdict_is_that_of_the_first_match_in_any_policy(
         (lambda args: args.get("note") == "late", {"note": "late"}),
         (lambda args: args.get("coupon") is None, {"coupon": None}),
         (lambda args: "note" in args, {"note": "late"}),
-        (lambda args: args == {}, {"order": "A-1001", "amount": "49.90", "note": "late", "principal": PERSON}),
+        (lambda args: len(list(args.values())) > 0, ALL),
         (lambda args: True, {}),
     ],
 )  # fmt: skip
