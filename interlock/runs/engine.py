@@ -10,6 +10,7 @@ from uuid import uuid4
 from interlock.core.canonical import digest, plain
 from interlock.core.events import Draft, event_id
 from interlock.core.guards import ON, Guards
+from interlock.core.journal import spent_on
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.principal import Principal
 from interlock.core.redaction import redact
@@ -101,13 +102,15 @@ class InlineEngine:
             return stored
         async with lease(self._runs, run, self.worker, self._lease_s) as fence:
             stored = await self._runs.get(run)
+            # A worker that died in the middle has spent what its journal says, not what the row says.
+            used = spent_on(await self._ledger.load(run)).model_copy(update={"seconds": stored.spend.seconds})
             segment = Segment(
                 program=self.program,
                 app=self._app,
                 run=stored,
                 fence=fence,
                 worker=self.worker,
-                context=self._context(stored, fence),
+                context=self._context(stored.model_copy(update={"spend": used}), fence),
                 runs=self._runs,
                 inbox=self._inbox,
                 ledger=self._ledger,
