@@ -117,11 +117,12 @@ def _not_arrived(said: list[str]) -> bool:
 
 def _asks_where(said: list[str], question: bool, names_order: bool) -> bool:
     """Asks for a place, a time or news; of what, the number or another word in the sentence must say."""
-    asked = has(said, word.ASKS) and (
-        question or followed(said, word.ASKS, word.BE, 1) or has(said, word.TELL)
+    place = has(said, word.ASKS) and (
+        question or has(said, word.TELL) or followed(said, word.ASKS, word.BE, 1)
     )
+    news = followed(said, word.WHAT, word.GOING, 2) or followed(said, word.HOW, word.LONG, 1)
     moving = question and has(said, word.MOVES)
-    if asked or moving or has(said, word.LOOK | word.ASKED) or followed(said, word.WHAT, word.GOING, 2):
+    if place or news or moving or has(said, word.LOOK | word.ASKED):
         return names_order or has(said, word.THING)
     return has(said, word.WAIT) and (names_order or has(said, word.PARCEL))
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def rows(books: Path, book: str, query: str) -> list[Any]:
 
 
 @asynccontextmanager
-async def carrier_over_http() -> AsyncIterator[str]:
+async def carrier_over_http() -> AsyncGenerator[str, None]:
     """The carrier's own process, and the URL that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tools.carrier", "--port", "0", cwd=ROOT, stdout=asyncio.subprocess.PIPE
