@@ -5,7 +5,7 @@ from typing import Any
 
 from interlock.core.canonical import Json
 from interlock.observability.facts import Fact, of_kind, text_of
-from interlock.observability.story import ERASED, ModelCall, ToolCall
+from interlock.observability.story import ModelCall, ToolCall
 
 _EFFECTS = frozenset(
     {
@@ -69,8 +69,8 @@ class _Call:
             "tool": fact.text("tool"),
             "effect": effect,
             "arguments": fact.value("arguments"),
-            "verdict": fact.text("verdict", "deny" if fact.kind == "tool.denied" else ""),
-            "rule": fact.text("rule"),
+            "verdict": fact.note("verdict") or ("deny" if fact.kind == "tool.denied" else ""),
+            "rule": fact.note("rule"),
             "reason": fact.text("reason"),
             "state": "denied" if fact.kind == "tool.denied" else "planned" if effect else "answered",
             "notes": (),
@@ -91,9 +91,9 @@ class _Call:
             "answer": fact.value("answer"),
             "digest": fact.maybe("digest"),
             "bytes": fact.whole("bytes"),
-            "error": ERASED if fact.line.erased else text_of(error, "message"),
+            "error": text_of(error, "message"),
             "seconds": fact.number("seconds"),
-            "by": fact.text("by"),
+            "by": fact.note("by"),
         }
         self.fields |= {name: value for name, value in told.items() if value not in (None, "")}
 
@@ -124,7 +124,7 @@ def _effect(calls: list[_Call], fact: Fact) -> None:
         call.fields["notes"] += (f"it was not known whether it happened: {fact.text('why')}",)
         return
     call.learn(fact)
-    state = fact.text("state")
+    state = fact.note("state")
     call.fields["state"] = state if state in ("confirmed", "failed") else fact.kind.partition(".")[2]
     call.fields["seconds"] = round(fact.after - call.fields["after"], 6)
 
@@ -139,7 +139,7 @@ def _taken_back(calls: list[_Call], fact: Fact) -> None:
     done = [call for call in calls if call.state == "confirmed" and call.fields["tool"] == fact.text("tool")]
     same = [call for call in done if call.call == text_of(fact.body, "call")]
     for call in (same or done)[-1:]:
-        call.fields |= {"state": "compensated", "by": fact.text("by")}
+        call.fields |= {"state": "compensated", "by": fact.note("by")}
 
 
 def _open(calls: list[_Call], fact: Fact, *states: str) -> list[_Call]:

@@ -1,18 +1,20 @@
 """The sentences of a story: tasks and their calls, questions, the gate, the end, the numbers."""
 
+import re
 from collections.abc import Sequence
 
 from interlock.observability.story import (
     ERASED,
     AttemptStory,
     ModelCall,
+    PathStep,
     QuestionStory,
     SegmentStory,
     Story,
     TaskStory,
     ToolCall,
 )
-from interlock.observability.wording import count, harmless, listed, shown, span
+from interlock.observability.wording import count, harmless, listed, sentence, shown, span
 
 _NOW = {
     "created": "has not begun",
@@ -34,12 +36,16 @@ _HOW = {
     "gave_up": "nobody could do what was asked",
 }
 _ENDS = {
-    "completed": "did it",
+    "completed": "did what was asked",
     "degraded": "did less than was asked",
     "gave_up": "gave up",
     "failed": "failed",
     "": "has not returned",
+    ERASED: "returned (with what, was erased)",
 }
+_NOTABLE = 0.01
+"""Seconds of waiting that are worth a word; handing a task out takes some itself."""
+_ID = re.compile(r"question q-[0-9a-f]{12}")
 _KINDS = {
     "approve": "to approve",
     "clarify": "",
@@ -56,9 +62,9 @@ def ended(story: Story) -> list[str]:
     when = f" after {span(story.timing.total)}" if final else ""
     lines = [f"The run {_NOW.get(story.state, harmless(story.state))}{when}{how}."]
     if story.reason and story.reason != "every task completed":
-        lines.append(f"The reason given: {harmless(story.reason)}.")
+        lines.append(sentence(f"The reason given: {story.reason}"))
     if story.response is not None:
-        lines.append(f"The answer that was accepted: {shown(story.response, 300)}")
+        lines.append(sentence(f"The answer that was accepted: {shown(story.response, 300)}"))
     if story.delivered:
         at = span(story.delivered.after)
         lines.append(f"It was handed over by {harmless(story.delivered.tool)} after {at}.")
@@ -69,7 +75,7 @@ def task(each: TaskStory) -> list[str]:
     """What became of one task."""
     name = harmless(each.task)
     if not each.attempts:
-        return [f"{name} never began{': ' if each.why else ''}{harmless(each.why)}."]
+        return [sentence(f"{name} never began{': ' if each.why else ''}{each.why}")]
     lines: list[str] = []
     for attempt in each.attempts:
         lines += _attempt(name, attempt, len(each.attempts))
@@ -80,24 +86,22 @@ def _attempt(name: str, attempt: AttemptStory, of: int) -> list[str]:
     which = f", attempt {attempt.number}," if of > 1 else ""
     helper = f", with {harmless(attempt.agent)} standing in," if attempt.stands_in else which
     end = _ENDS.get(attempt.status, harmless(attempt.status))
-    why = f": {harmless(attempt.why)}" if attempt.why else ""
-    lines = [
-        f"{name}{helper} began after {span(attempt.sent_after)}, took {span(attempt.seconds)} and {end}{why}"
-        + ("" if why.endswith(".") else ".")
-    ]
+    why = f": {attempt.why}" if attempt.why else ""
+    times = f"began after {span(attempt.sent_after)}, took {span(attempt.seconds)}"
+    lines = [sentence(f"{name}{helper} {times} and {end}{why}")]
     told: list[str] = []
     if attempt.feedback:
-        told.append(f"It was told: {harmless(attempt.feedback)}")
+        told.append(sentence(f"It was told: {attempt.feedback}"))
     told += _handed(attempt)
     told += work(attempt.tools, attempt.models, "It")
     if attempt.quarantined:
-        told.append(f"Its output was kept from everybody: {harmless(attempt.quarantined)}")
+        told.append(sentence(f"Its output was kept from everybody: {attempt.quarantined}"))
     if attempt.judge is not None:
         told.append(
-            f"The judge said: {harmless(attempt.judge)}" if attempt.judge else "The judge was content."
+            sentence(f"The judge said: {attempt.judge}") if attempt.judge else "The judge was content."
         )
     if attempt.diverged:
-        told.append(f"Run again, it did something else than before: {harmless(attempt.diverged)}")
+        told.append(sentence(f"Run again, it did something else than before: {attempt.diverged}"))
     if attempt.artifacts:
         told.append(f"It made {listed(attempt.artifacts)}.")
     if attempt.executions > 1:
@@ -119,7 +123,7 @@ def _handed(attempt: AttemptStory) -> list[str]:
     rules = dict.fromkeys(each.rule for each in attempt.omitted)
     for rule in rules:
         left = [each.task for each in attempt.omitted if each.rule == rule]
-        lines.append(f"It was not given what {listed(left)} found: {harmless(rule)}.")
+        lines.append(sentence(f"It was not given what {listed(left)} found: {rule}"))
     return lines
 
 
@@ -140,14 +144,14 @@ def _tool(call: ToolCall, who: str) -> str:
     name = f"a tool ({ERASED})" if call.tool == ERASED else harmless(call.tool)
     arguments = f" with {shown(call.arguments, 120)}" if call.arguments not in (None, {}) else ""
     if call.state == "denied":
-        return f"{who} was not allowed to call {name}{arguments}: {harmless(call.reason)}."
+        return sentence(f"{who} was not allowed to call {name}{arguments}: {call.reason}")
     rule = f" The rule: {harmless(call.reason)}." if call.reason and call.reason != ERASED else ""
-    doubts = "".join(f" In between, {harmless(note)}." for note in call.notes)
+    doubts = "".join(" " + sentence(f"In between, {note}") for note in call.notes)
     took = f" ({span(call.seconds)})" if call.seconds is not None else ""
     if not call.effect:
         return f"{who} asked {name}{arguments}{took}: {_result(call)}{rule}"
     how = {
-        "planned": "it was not sent",
+        "planned": "it was not sent, because no yes has come",
         "rejected": f"{harmless(call.by) or 'a person'} said no, so it was not sent",
         "sent": "it was sent, and what became of it is not recorded",
         "confirmed": f"it happened{took}, and the answer was {_result(call)}".rstrip("."),
@@ -177,21 +181,23 @@ def questions(story: Story) -> list[str]:
 
 
 def _question(each: QuestionStory) -> list[str]:
-    whom = "the run's owner" if each.whom == "owner" else harmless(each.whom)
+    whom = {"owner": "the run's owner", ERASED: "somebody"}.get(each.whom, harmless(each.whom))
     purpose = f" {_KINDS[each.kind]}" if _KINDS.get(each.kind) else ""
-    title, end = harmless(each.title), "" if each.title.endswith(("?", ".", "!")) else "."
-    lines = [f"After {span(each.asked_after)}, {harmless(each.agent)} asked {whom}{purpose}: {title}{end}"]
+    lines = [
+        sentence(f"After {span(each.asked_after)}, {each.agent} asked {whom}{purpose}: {each.title}"),
+    ]
     if each.why:
-        lines.append(f"  Why it was asked: {harmless(each.why)}.")
+        lines.append("  " + sentence(f"Why it was asked: {each.why}"))
     for refused in each.refused:
-        lines.append(f"  An answer by {harmless(refused.by)} was not taken: {harmless(refused.why)}")
+        why = _ID.sub("the question", refused.why)
+        lines.append("  " + sentence(f"An answer by {refused.by} was not taken: {why}"))
     if each.waited is None:
         return [*lines, "  Nobody has answered."]
     said = {True: "yes", False: "no"}.get(each.answer) if isinstance(each.answer, bool) else None
     comment = f", saying {shown(each.comment, 120)}" if each.comment else ""
     who, answer = harmless(each.by or "Somebody"), said or shown(each.answer, 120)
     lines.append(f"  {who} answered {answer} after {span(each.waited)}{comment}.")
-    lines += [f"  The yes did not cover a call: {harmless(why)}." for why in each.not_covered]
+    lines += ["  " + sentence(f"The yes did not cover a call: {why}") for why in each.not_covered]
     return lines
 
 
@@ -202,6 +208,7 @@ def verdicts(story: Story) -> list[str]:
         "revise": "sent the answer back",
         "ask": "wanted a person to look at it",
         "refuse": "refused the answer",
+        ERASED: "looked at an answer (the verdict was erased)",
     }
     lines: list[str] = []
     for each in story.gate:
@@ -209,10 +216,9 @@ def verdicts(story: Story) -> list[str]:
         passed = [check.check for check in each.checks if not check.problem]
         checks = f" It passed the checks for {listed(passed)}." if passed else ""
         problems = " ".join(harmless(check.problem) for check in each.checks if check.problem)
-        reason = f": {problems or harmless(each.reason)}" if problems or each.reason else ""
-        end = "" if reason.endswith(".") else "."
+        reason = f": {problems or each.reason}" if problems or each.reason else ""
         verdict = said.get(each.verdict, harmless(each.verdict))
-        lines.append(f"{who} {verdict} after {span(each.after)}{reason}{end}{checks}")
+        lines.append(sentence(f"{who} {verdict} after {span(each.after)}{reason}") + checks)
     return lines
 
 
@@ -221,17 +227,17 @@ def numbers(story: Story) -> list[str]:
     timing = story.timing
     workers = len({turn.worker for turn in story.segments})
     turns = f"{count(workers, 'worker')} in {count(len(story.segments), 'turn')}"
+    people = f"{span(timing.people)} was people thinking" if timing.people else "nobody was waited for"
     lines = [
-        f"Time: {span(timing.total)} in all, of which {span(timing.active)} was work ({turns}) and "
-        f"{span(timing.people)} was people thinking."
+        f"Time: {span(timing.total)} in all, of which {span(timing.active)} was work ({turns}); {people}."
     ]
     if timing.path:
-        chain = ", then ".join(f"{harmless(step.task)} {span(step.seconds)}" for step in timing.path)
+        chain = ", then ".join(_step(step) for step in timing.path)
         lines.append(f"Longest chain: {chain}; together {span(timing.path_seconds)} of the work.")
     hops = [f"{harmless(t.task)} {span(t.seconds)}" for t in story.tasks if t.attempts]
     if hops:
         lines.append(f"Time per task: {', '.join(hops)}.")
-    held = [f"{harmless(t.task)} {span(t.barrier_wait)}" for t in story.tasks if t.barrier_wait >= 0.001]
+    held = [f"{harmless(t.task)} {span(t.barrier_wait)}" for t in story.tasks if t.barrier_wait >= _NOTABLE]
     if held:
         lines.append(f"Between being ready and being handed out: {', '.join(held)}.")
     lines += [_lost(turn) for turn in story.segments[:-1] if turn.ended_after is None and not turn.state]
@@ -242,8 +248,13 @@ def numbers(story: Story) -> list[str]:
             f"Spent: {count(spend.tool_calls, 'tool call')}, {count(spend.model_calls, 'model call')}, "
             f"{count(spend.tokens, 'token')}, {usd} USD."
         )
-    lines.append(f"The record of this run has {count(story.events, 'entry').replace('entrys', 'entries')}.")
+    lines.append(f"The record of this run has {count(story.events, 'entry')}.")
     return lines
+
+
+def _step(step: PathStep) -> str:
+    held = f" (after waiting {span(step.barrier_wait)})" if step.barrier_wait >= _NOTABLE else ""
+    return f"{harmless(step.task)} {span(step.seconds)}{held}"
 
 
 def _lost(turn: SegmentStory) -> str:

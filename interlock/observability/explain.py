@@ -88,7 +88,7 @@ def _routes(facts: Sequence[Fact]) -> tuple[RouteTried, ...]:
             route=fact.text("route"),
             about=fact.text("about"),
             came_to=fact.text("came_to", "plan rejected"),
-            why=fact.text("why"),
+            why=fact.note("why"),
             after=fact.after,
         )
         for fact in of_kind(facts, "route.tried", "plan.rejected")
@@ -175,10 +175,10 @@ def _question(facts: Sequence[Fact], fact: Fact, name: str, answer: Fact | None)
         agent=fact.actor,
         title=fact.text("title"),
         whom=fact.text("whom", "owner"),
-        why="erased" if fact.line.erased else why,
+        why=why,
         evidence=tuple(dict.fromkeys(text_of(each, "source") for each in objects(details.get("evidence")))),
         answer=given if yes is None else yes,
-        comment=answer.text("comment") if answer else "",
+        comment=answer.note("comment") if answer else "",
         by=answer.actor if answer else None,
         receipt=answer.maybe("receipt") if answer else None,
         refused=tuple(
@@ -208,7 +208,7 @@ def _gate(facts: Sequence[Fact]) -> tuple[GateRound, ...]:
                 for each in fact.items("checks")
             ),
             reviewed_by=text_of(fact.body, "by") or None,
-            reason=fact.text("reason"),
+            reason=fact.note("reason"),
             after=fact.after,
         )
         for fact in of_kind(facts, "gate.checked")

@@ -58,9 +58,13 @@ class Fact:
         found = self.value(name)
         return default if found is None else found if isinstance(found, str) else str(found)
 
+    def note(self, name: str) -> str:
+        """A field that need not be there as text; empty also where it was erased."""
+        return "" if self.line.erased else self.text(name)
+
     def maybe(self, name: str) -> str | None:
-        """A field as text, or None where there is none."""
-        return self.text(name) or None
+        """A field as text, or None where there is none any more."""
+        return self.note(name) or None
 
     def number(self, name: str) -> float | None:
         """A field as a number, or None where there is none."""

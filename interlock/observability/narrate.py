@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from interlock.observability.chapters import ended, numbers, questions, task, verdicts, work
-from interlock.observability.story import Story
-from interlock.observability.wording import folded, harmless, listed, shown
+from interlock.observability.story import ERASED, Story
+from interlock.observability.wording import folded, harmless, listed, sentence, shown
 
 WIDTH = 100
 _FOLDS = 4
@@ -16,10 +16,10 @@ def narrate(story: Story) -> list[str]:
     lines = [f"The story of run {harmless(story.run)}"]
     for heading, sentences in _sections(story):
         if sentences:
-            lines += ["", heading] if heading else [""]
-        for sentence in sentences:
-            indent = "  " if not sentence.startswith("  ") else "    "
-            folds = folded(sentence, WIDTH - len(indent) - 2, _FOLDS)
+            lines += ["", heading]
+        for told in sentences:
+            indent = "  " if not told.startswith("  ") else "    "
+            folds = folded(told, WIDTH - len(indent) - 2, _FOLDS)
             lines += [f"{indent}{'' if n == 0 else '  '}{fold}" for n, fold in enumerate(folds)]
     return lines
 
@@ -28,8 +28,7 @@ def _sections(story: Story) -> Iterator[tuple[str, Sequence[str]]]:
     yield "What was asked", _asked(story)
     yield "How it ended", ended(story)
     yield "How the work was planned", _planned(story)
-    for number, each in enumerate(story.tasks):
-        yield "What was done" if number == 0 else "", task(each)
+    yield "What was done", [line for each in story.tasks for line in task(each)]
     yield "What the supervisor did itself", work(story.supervisor_tools, story.supervisor_models, "It")
     yield "Where sources disagreed", _disputed(story)
     yield "What people were asked", questions(story)
@@ -55,18 +54,19 @@ def _asked(story: Story) -> list[str]:
 def _planned(story: Story) -> list[str]:
     lines: list[str] = []
     for route in story.routes:
-        name, why = harmless(route.route), f": {harmless(route.why)}" if route.why else ""
-        about = f" It is for this: {harmless(route.about)}" if route.about else ""
-        if route.came_to == "chosen":
+        name, why = harmless(route.route), f": {route.why}" if route.why else ""
+        about = f" It is for this: {sentence(route.about)}" if route.about else ""
+        if route.route == ERASED:
+            lines.append("A route was tried; which one, and what it came to, was erased.")
+        elif route.came_to == "chosen":
             lines.append(f"Route {name} was chosen.{about}")
         elif route.came_to == "does not apply":
             lines.append(f"Route {name} was tried and does not apply.{about}")
         else:
-            lines.append(f"Route {name} was tried: {harmless(route.came_to)}{why}.")
+            lines.append(sentence(f"Route {name} was tried and {_came_to(route.came_to)}{why}"))
     if story.plan is None:
-        if story.routes:
-            lines.append("No route had a plan that could be carried out." if not story.tasks else "")
-        return [line for line in lines if line]
+        nothing = story.routes and not story.tasks
+        return [*lines, "No route had a plan that could be carried out."] if nothing else lines
     for step in story.plan.tasks:
         sources = [name for each in step.inputs for name in each.tasks]
         gets = [f"what {listed(list(dict.fromkeys(sources)))} found"] if sources else []
@@ -80,11 +80,18 @@ def _planned(story: Story) -> list[str]:
     return lines
 
 
+def _came_to(came_to: str) -> str:
+    refused, _, why = came_to.partition(": ")
+    if refused == "rejected":
+        return f"not taken: {why}"
+    return "its plan does not fit" if came_to == "plan rejected" else came_to
+
+
 def _disputed(story: Story) -> list[str]:
     lines: list[str] = []
     for conflict in story.conflicts:
         said = "; ".join(f"{harmless(c.source)} said {shown(c.value, 60)}" for c in conflict.claims)
-        ruled = f"Rule {harmless(conflict.rule)} decided: {harmless(conflict.reason)}"
+        ruled = f"Rule {harmless(conflict.rule)} decided: {sentence(conflict.reason)}"
         if conflict.winner:
             end = f"{ruled} {harmless(conflict.winner.source)} was believed."
         else:

@@ -19,11 +19,10 @@ _LONGEST = 80
 def tell(event_kind: str, actor: str, task: str, body: object) -> str | None:
     """What happened, as a short line without a result in it; None where it is not worth a line."""
     say = _LINES.get(event_kind)
-    if say is None:
+    if say is None or not isinstance(body, Mapping):
         return None
     who = _name(task) if task else _name(actor.partition(":")[2] or actor)
-    told = cast("Body", body if isinstance(body, Mapping) else {})
-    return say(who, _name(actor.partition(":")[2] or actor), told)
+    return say(who, _name(actor.partition(":")[2] or actor), cast("Body", body))
 
 
 def _name(value: object) -> str:

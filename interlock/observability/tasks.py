@@ -68,8 +68,8 @@ def _attempt(
         agent=sent.actor,
         version=sent.text("agent_version"),
         round=sent.whole("round") or 0,
-        feedback=sent.text("feedback"),
-        stands_in=sent.text("stands_in"),
+        feedback=sent.note("feedback"),
+        stands_in=sent.note("stands_in"),
         given=tuple(
             Given(
                 input=text_of(each, "input"),
@@ -101,8 +101,8 @@ def _ended(story: AttemptStory, back: Fact) -> AttemptStory:
         update={
             "status": back.text("status"),
             "output": back.value("output"),
-            "why": back.text("why"),
-            "code": back.text("code"),
+            "why": back.note("why"),
+            "code": back.note("code"),
             "evidence": evidence,
             "artifacts": tuple(text_of(each, "name") for each in back.items("artifacts")),
             "returned_after": back.after,

@@ -89,8 +89,10 @@ def span(seconds: float) -> str:
     """A duration in the units a person would use."""
     if seconds < 0:
         return span(0.0)
+    if 0 < seconds < 0.001:
+        return "under 0.001 s"
     if seconds < 1:
-        return f"{seconds:.2f} s" if seconds >= 0.01 or seconds == 0 else f"{seconds:.3f} s"
+        return f"{seconds:.2f} s" if seconds >= 0.0095 or seconds == 0 else f"{seconds:.3f} s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -104,7 +106,14 @@ def span(seconds: float) -> str:
 
 def count(number: int, what: str) -> str:
     """A number with its noun: `1 task`, `3 tasks`, `no tasks`."""
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number or 'no'} {what if number == 1 else plural}"
+
+
+def sentence(text: str) -> str:
+    """The text with an end to its last sentence."""
+    text = harmless(text)
+    return text if text.endswith((".", "?", "!", "…", ".”", "?”", "!”")) else f"{text}."
 
 
 def listed(names: Sequence[str]) -> str:
