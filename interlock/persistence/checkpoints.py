@@ -5,15 +5,15 @@ The only module of this room that knows LangGraph.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import aiosqlite
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from interlock.errors import LeaseLost
 from interlock.persistence.database import Database
@@ -25,17 +25,20 @@ ALLOWED: tuple[tuple[str, ...], ...] = ()
 """Classes a checkpoint may name, beyond LangGraph's own: none, since graph state is plain JSON."""
 
 
-class Checkpoints(AsyncSqliteSaver):
+class Checkpoints(SqliteSaver):
     """A LangGraph saver whose writes are whole and carry the run's fencing number.
 
     The number is `config["metadata"]["fence"]`; threads that are no runs of ours need none.
+    LangGraph's own AsyncSqliteSaver hops between threads at every statement; here a write or a
+    read is one hop, as in `database`.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, database: Database) -> None:
+    def __init__(self, connection: sqlite3.Connection, database: Database) -> None:
         """Takes a connection of its own; `open` makes one."""
         serializer = JsonPlusSerializer(allowed_json_modules=ALLOWED, allowed_msgpack_modules=ALLOWED)
         super().__init__(connection, serde=serializer)
         self._turn = database.turn
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="interlock-checkpoints")
         self._writing: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -48,17 +51,41 @@ class Checkpoints(AsyncSqliteSaver):
             fencing: False only where a test switches the guard off: the trigger is taken out of the
                 database until it is opened with the guard on again.
         """
-        async with aiosqlite.connect(database.path, timeout=BUSY_S) as connection:
-            await connection.execute("PRAGMA synchronous = NORMAL")
-            saver = cls(connection, database)
-            async with database.turn:
-                await saver.setup()
-                await connection.execute(FENCE if fencing else DROP_FENCE)
-                await connection.commit()
-            try:
-                yield saver
-            finally:
-                await asyncio.gather(*saver._writing, return_exceptions=True)
+        connection = sqlite3.connect(database.path, timeout=BUSY_S, check_same_thread=False)
+        saver = cls(connection, database)
+
+        def prepare() -> None:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            saver.setup()
+            connection.execute(FENCE if fencing else DROP_FENCE)
+            connection.commit()
+
+        try:
+            await saver._whole(prepare)
+            yield saver
+        finally:
+            await asyncio.gather(*saver._writing, return_exceptions=True)
+            await saver._in_thread(connection.close)
+            saver._thread.shutdown()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint that the configuration names, or the thread's newest."""
+        return await self._in_thread(lambda: self.get_tuple(config))
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Yields checkpoints, newest first."""
+        found = await self._in_thread(
+            lambda: list(self.list(config, filter=filter, before=before, limit=limit))
+        )
+        for each in found:
+            yield each
 
     async def aput(
         self,
@@ -73,7 +100,7 @@ class Checkpoints(AsyncSqliteSaver):
             LeaseLost: if the run was claimed by another worker since, or `metadata.fence` is missing.
         """
         try:
-            return await self._whole(super().aput(config, checkpoint, metadata, new_versions))
+            return await self._whole(lambda: self.put(config, checkpoint, metadata, new_versions))
         except sqlite3.IntegrityError as error:
             if "fenced" not in str(error):
                 raise
@@ -90,26 +117,28 @@ class Checkpoints(AsyncSqliteSaver):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Stores what one task of a step wrote."""
-        await self._whole(super().aput_writes(config, writes, task_id, task_path))
+        await self._whole(lambda: self.put_writes(config, writes, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Removes everything stored of one thread."""
-        await self._whole(super().adelete_thread(thread_id))
+        await self._whole(lambda: self.delete_thread(thread_id))
 
-    async def _whole(self, writing: Coroutine[Any, Any, T]) -> T:
+    async def _whole(self, writing: Callable[[], T]) -> T:
         """Runs a write to its end, committed or rolled back, even if the caller is cancelled.
 
-        The saver executes and commits in two steps; cut between them it would hold the write
-        lock, and with it every writer of the database, until its next write.
+        Half a write would hold the write lock, and with it every writer of the database.
         """
+
+        def committed() -> T:
+            try:
+                return writing()
+            except sqlite3.Error:
+                self.conn.rollback()
+                raise
 
         async def guarded() -> T:
             async with self._turn:
-                try:
-                    return await writing
-                except sqlite3.Error:
-                    await self.conn.rollback()
-                    raise
+                return await self._in_thread(committed)
 
         task = asyncio.ensure_future(guarded())
         self._writing.add(task)
@@ -120,3 +149,6 @@ class Checkpoints(AsyncSqliteSaver):
         self._writing.discard(task)
         if not task.cancelled():
             task.exception()  # seen, even where the caller was cancelled and cannot see it
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
