@@ -2,8 +2,13 @@
 
 import asyncio
 import logging
+import os
+import sys
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from functools import cache, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TextIO, TypeVar
 
 from interlock.core.canonical import Json
 from interlock.core.tools import Effect, Tool, describe
@@ -130,10 +135,14 @@ class ToolServer:
             return self.url
         if self.command:
             from mcp import StdioServerParameters
+            from mcp.client.stdio import stdio_client
 
-            return StdioServerParameters(
+            given = StdioServerParameters(
                 command=self.command[0], args=list(self.command[1:]), env=self.env or None
             )
+            # What a server writes to its standard error is its own log, not something we say.
+            told = logging.getLogger("interlock").isEnabledFor(logging.DEBUG)
+            return stdio_client(given, errlog=sys.stderr if told else _nowhere())
         return self.mcp_server()
 
     def mcp_server(self) -> "MCPServer":
@@ -180,9 +189,7 @@ class ToolServer:
 
 def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Lets a function's `ToolFailed` reach the caller as an error answer; the server masks anything else."""
-    import functools
-
-    @functools.wraps(function)
+    @wraps(function)
     async def told(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         from mcp.server.mcpserver.exceptions import ToolError
 
@@ -192,3 +199,9 @@ def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
             raise ToolError(failed.message) from failed
 
     return told
+
+
+@cache
+def _nowhere() -> TextIO:
+    """Where the words of quiet servers go; one handle for the life of the process."""
+    return Path(os.devnull).open("w", encoding="utf-8")
