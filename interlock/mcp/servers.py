@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import sys
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, wraps
 from pathlib import Path
