@@ -7,6 +7,7 @@ hop between threads at every statement and costs twice the CPU.
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,9 +32,10 @@ class Database:
         self.path = path
         self.turn = asyncio.Lock()
         """Held by whoever writes in this process: waiting here is cheaper than SQLite's busy timeout."""
-        self._reading = engine
-        self._writing = engine.execution_options(interlock_write=True)
+        self._engine = engine
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="interlock-db")
+        self._mine = threading.local()
+        self._connections: list[Connection] = []
 
     @classmethod
     async def open(cls, url: str) -> "Database":
@@ -53,7 +55,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` on one snapshot; it takes no write lock."""
-        return await self._in_thread(self._reading, work)
+        return await self._in_thread(work, write=False)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in one transaction: all of it is stored, or nothing.
@@ -62,7 +64,7 @@ class Database:
         it runs to its end, even if the caller is cancelled.
         """
         async with self.turn:
-            return await self._in_thread(self._writing, work)
+            return await self._in_thread(work, write=True)
 
     async def forget(self) -> None:
         """Takes what was deleted out of the file as well, as far as no reader is still looking at it."""
@@ -72,14 +74,24 @@ class Database:
     async def close(self) -> None:
         """Waits for what is being written and closes every connection."""
         await asyncio.to_thread(self._threads.shutdown)
-        self._reading.dispose()
+        for connection in self._connections:
+            connection.close()
+        self._engine.dispose()
 
-    async def _in_thread(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    async def _in_thread(self, work: Callable[[Connection], T], *, write: bool) -> T:
         def transaction() -> T:
-            with engine.begin() as connection:
+            connection = self._connection().execution_options(interlock_write=write)
+            with connection.begin():
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
+
+    def _connection(self) -> Connection:
+        """This thread's connection: taking one from the pool for each transaction costs as much as its statements."""
+        if not hasattr(self._mine, "connection"):
+            self._mine.connection = self._engine.connect()
+            self._connections.append(self._mine.connection)
+        return self._mine.connection
 
 
 def _opened(path: Path) -> Engine:

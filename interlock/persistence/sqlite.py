@@ -89,7 +89,8 @@ def engine(path: Path) -> Engine:
     @event.listens_for(made, "begin")
     def _begun(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         options: Any = connection.get_execution_options()
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("interlock_write") else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE" if options.get("interlock_write") else "BEGIN")
 
     return made
 
