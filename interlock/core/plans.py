@@ -277,11 +277,11 @@ def _input(
     names: dict[int, str],
 ) -> Input:
     if isinstance(given, FindingsRef):
-        problem = None if annotation is Findings else f"is given findings but takes {annotation!r}"
+        problem = misfit(Findings, annotation)
         found = Input(name=name, kind="findings", tasks=tuple(names[id(t)] for t in given.tasks))
     elif isinstance(given, Ref):
         source, path = given.ref_task_, given.ref_path_
-        problem = misfit(produced(source.agent.returns, path), annotation)
+        problem = misfit(produced(where, source.agent.returns, path), annotation)
         found = Input(name=name, kind="output", task=names[id(source)], path=path)
     elif given is request:
         problem = misfit(type(request), annotation)

@@ -9,7 +9,7 @@ from interlock.core.canonical import Json, plain
 from interlock.errors import PlanInvalid
 
 
-def produced(annotation: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401
+def produced(where: str, annotation: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401
     """The type found by following `path` through the fields of models.
 
     Raises:
@@ -22,7 +22,9 @@ def produced(annotation: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401
             else {}
         )
         if part not in fields:
-            raise PlanInvalid(f"{_name(annotation)} has no field {part!r} that a task could be given.")
+            raise PlanInvalid(
+                f"{where}: {_name(annotation)} has no field {part!r} that a task could be given."
+            )
         annotation = fields[part].annotation
     return annotation
 
