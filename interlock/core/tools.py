@@ -87,12 +87,15 @@ class Tool(Generic[P, T]):
         try:
             named = dict(self.signature.bind_partial(*args, **kwargs).arguments)
             named.pop(self.key or "", None)
+            for parameter in self.signature.parameters.values():
+                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    named |= named.pop(parameter.name, {})
             model = self.arguments_model.model_validate(named)
         except (TypeError, ValidationError) as error:
             raise SchemaViolation(
                 f"{self.name} cannot be called like this: {_told(error)}. It takes {self.signature}."
             ) from error
-        return {name: getattr(model, name) for name in type(model).model_fields}
+        return {name: getattr(model, name) for name in type(model).model_fields} | (model.model_extra or {})
 
     def shown(self, arguments: Mapping[str, Any]) -> dict[str, Json]:
         """Arguments as JSON for people and the record, secret ones masked."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from interlock.core.canonical import Json
 from interlock.errors import ToolUnavailable
-from interlock.mcp.replies import CRASHED, Reply
+from interlock.mcp.replies import Reply, failure
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -61,24 +61,27 @@ class Connection:
             ConnectionLost: it is not known whether the call arrived.
         """
         from mcp import MCPError
+        from mcp.types import CONNECTION_CLOSED
 
         client = await self.ready()
         try:
             result = await client.call_tool(name, dict(arguments), meta=dict(meta))  # pyright: ignore[reportArgumentType]
         except MCPError as error:
+            if error.code == CONNECTION_CLOSED:
+                self._drop()
             raise ConnectionLost(f"{self._server.name} answered with protocol error {error.code}") from error
         except asyncio.CancelledError as error:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            self._client = None
+            self._drop()
             raise ConnectionLost(f"the connection to {self._server.name} was cut") from error
         except (OSError, RuntimeError, ExceptionGroup) as error:
-            self._client = None
+            self._drop()
             raise ConnectionLost(f"the connection to {self._server.name} broke") from error
         text = "\n".join(getattr(block, "text", "") for block in result.content)
         if result.is_error:
-            return Reply(None, error=text or "no reason given", crashed=text.startswith(CRASHED))
+            return failure(name, text)
         return Reply(text if result.structured_content is None else result.structured_content)
 
     async def close(self) -> None:
@@ -87,6 +90,11 @@ class Connection:
         if self._owner is not None:
             await asyncio.gather(self._owner, return_exceptions=True)
         self._owner = self._client = None
+
+    def _drop(self) -> None:
+        """Gives a dead connection up; the next call makes a new one."""
+        self._client = None
+        self._stop.set()
 
     async def _start(self) -> None:
         ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
@@ -114,4 +122,5 @@ class Connection:
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._client = None
+            if asyncio.current_task() is self._owner:
+                self._client = None

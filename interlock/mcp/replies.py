@@ -10,8 +10,8 @@ from interlock.core.redaction import redact
 from interlock.core.tools import Tool
 from interlock.errors import ToolFailed
 
-CRASHED = "Error executing tool"
-"""How the mcp package's server begins the masked text of an exception nobody foresaw."""
+_FAILED = "Error executing tool"
+"""How the mcp package's server begins every error text; for exceptions nobody foresaw it stops there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,14 @@ class Reply:
     """The text of an error answer."""
     crashed: bool = False
     """True when the error was not foreseen by the tool: it may have happened half way."""
+
+
+def failure(name: str, text: str) -> Reply:
+    """An error answer: foreseen by the tool, with its words, or a crash whose text its server masks."""
+    prefix = f"{_FAILED} {name}"
+    words = text.removeprefix(prefix).removeprefix(":").strip() if text.startswith(prefix) else text
+    crashed = not words or words.startswith(_FAILED)
+    return Reply(None, error="it broke" if crashed else words, crashed=crashed)
 
 
 def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
