@@ -13,7 +13,7 @@ _FOLDS = 4
 
 def narrate(story: Story) -> list[str]:
     """The story of a run in short sections of full sentences, with the numbers at its end."""
-    lines = [f"The story of run {harmless(story.run)}"]
+    lines = [f"The story of run {harmless(story.run) or '(unknown)'}"]
     for heading, sentences in _sections(story):
         if sentences:
             lines += ["", heading]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from interlock.observability.facts import Fact, of_kind
 from interlock.observability.story import PathStep, QuestionStory, SegmentStory
@@ -28,7 +29,7 @@ def segments(facts: Sequence[Fact]) -> list[SegmentStory]:
     claims = [n for n, fact in enumerate(facts) if fact.kind == "run.claimed"]
     turns: list[SegmentStory] = []
     begun: set[tuple[str, int]] = set()
-    for at, following in zip(claims, [*claims[1:], len(facts)], strict=True):
+    for at, following in pairwise([*claims, len(facts)]):
         claim = facts[at]
         within = [f for f in facts[at:following] if not _by_person(f)]
         worked = {(f.task, f.attempt): f.task for f in within if f.line.event.actor.startswith("agent:")}
