@@ -104,9 +104,7 @@ class Bound:
             if supervisor
             else _hand_written(graph, name)
         )
-        self._servers = tuple(servers) + tuple(
-            _configured(name, each.command, each.env, each.url) for name, each in settings.tools.items()
-        )
+        self._servers = (*servers, *servers_of(settings))
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -276,6 +274,15 @@ def local_user(settings: Settings) -> Principal:
 def name_of(graph: object, name: str) -> str:
     """The name that runs of a graph carry: the supervisor's own, or the given one for hand-written graphs."""
     return graph.supervisor.name if isinstance(graph, SupervisorGraph) else name
+
+
+def servers_of(settings: Settings) -> tuple[ToolServer, ...]:
+    """The tool servers that the settings name.
+
+    Raises:
+        NotFound, BuildError: if one is neither a command nor a URL, or has no usable name.
+    """
+    return tuple(_configured(name, each.command, each.env, each.url) for name, each in settings.tools.items())
 
 
 def database_file(settings: Settings) -> Path | None:

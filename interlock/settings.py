@@ -77,6 +77,11 @@ def load(**given: Any) -> Settings:  # noqa: ANN401
     raise BadInput(f"the settings cannot be used ({told}): see [tool.interlock] and INTERLOCK_*.")
 
 
+def strict_checkpoints() -> bool:
+    """Says whether LangGraph reads checkpoints strictly, so that a forged one names no callable."""
+    return os.environ.get("LANGGRAPH_STRICT_MSGPACK", "").lower() in ("1", "true", "yes")
+
+
 def origins() -> dict[str, str]:
     """Where each setting comes from: setting -> the variable, `pyproject.toml` or `default`.
 

@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from interlock import __version__
-from interlock.cli import approvals, effects, exits, project, run, runs, terminal
+from interlock.cli import (
+    approvals,
+    audit,
+    doctor,
+    effects,
+    evaluate,
+    exits,
+    explain,
+    graph,
+    new,
+    project,
+    run,
+    runs,
+    terminal,
+)
 from interlock.errors import InterlockError
 
 app = typer.Typer(
@@ -22,10 +36,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(new.new)
 app.command()(run.run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(effects.app, name="effects")
+app.command()(explain.explain)
+app.add_typer(audit.app, name="audit")
+app.command()(graph.graph)
+app.add_typer(graph.tools, name="tools")
+app.command("eval")(evaluate.evaluate)
+app.command()(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""Live progress: follows a run's record while it is being written; the words are `observability.progress`'s."""
+"""Live progress: follows a run's record while it is being written; `observability.progress` has the words."""
 
 import asyncio
 from collections.abc import AsyncGenerator

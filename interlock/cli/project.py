@@ -36,17 +36,26 @@ def play(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
 
 
+def graph(name: str) -> object:
+    """Imports a graph as the project declares it, bound to nothing.
+
+    Raises:
+        NotFound, BadInput: with a sentence that names the file.
+    """
+    from interlock.registry import Registry
+
+    registry = Registry.read(Path.cwd())
+    with terminal.apart():
+        return registry.load(name)
+
+
 def load(name: str) -> "Callable[[Settings], Bound]":
     """Imports a graph; the result binds it.
 
     Raises:
         NotFound, BadInput, BuildError: with a sentence that names the file.
     """
-    from interlock.registry import Registry
-
-    registry = Registry.read(Path.cwd())
-    with terminal.apart():
-        return _binder(registry.load(name), name)
+    return _binder(graph(name), name)
 
 
 def load_for(run: "Run") -> "Callable[[Settings], Bound]":

@@ -64,8 +64,8 @@ def emit(value: object, *, indent: int | None = None) -> None:
     print(json.dumps(value, ensure_ascii=ascii_only, indent=indent), file=out, flush=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table for people; the last column takes the room that is left."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, before: str = "") -> None:
+    """A table for people, each line after `before`; the last column takes the room that is left."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -83,7 +83,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     with console.capture() as capture:
         console.print(drawn)
     for line in capture.get().splitlines():
-        print(line.rstrip(), file=out)
+        print(f"{before}{line}".rstrip(), file=out)
     out.flush()
 
 
@@ -96,7 +96,7 @@ def _clean(text: str) -> str:
     if text.isprintable():
         return text
     kept = (
-        c if c.isprintable() or c == "\n" else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}"
+        c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}"
         for c in text
     )
     return "".join(kept)
