@@ -1,12 +1,17 @@
 """The rules of the journal: at-least-once execution, at-most-once effect.
 
-Every door call is recorded under (run, task, digest of operation and arguments, nth occurrence).
-`attempt` is part of the name for reads and models, not for effects. A re-execution gets the
-recorded answers; a body that leaves out an effect it already caused has diverged.
+Every door call is recorded under (run, task, step, digest of operation and arguments, nth
+occurrence). `attempt` is part of the name for reads and models, not for effects. A re-execution
+gets the recorded answers; a body that leaves out an effect it already caused has diverged.
+
+`step` is empty but for a body that is a LangGraph graph with checkpoints of its own: its finished
+nodes are not executed again, so their calls are not made again, and only the nodes that are
+executed again have to ask for what they had caused. A new attempt starts such a graph from its
+beginning and without checkpoints, so that it asks for everything again, in order.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -43,7 +48,7 @@ class Entry:
     """0 for effects: all attempts of a task share them."""
     digest: str
     nth: int
-    """0 for the first call with these arguments in this task, 1 for the second."""
+    """0 for the first call with these arguments in this task (and step), 1 for the second."""
     kind: EntryKind
     operation: str
     """`server/tool`, a model route, or the door's name."""
@@ -56,13 +61,15 @@ class Entry:
     """The idempotency key that was sent."""
     definition: str = ""
     """Digest of the tool's definition when it was called."""
+    step: str = ""
+    """The node and superstep inside a checkpointed graph body; empty for every other body."""
     position: int = 0
     """Order in which the task made its calls; compensations run in reverse."""
 
     @property
-    def name(self) -> tuple[str, str, int, str, int]:
+    def name(self) -> tuple[str, str, int, str, str, int]:
         """What makes an entry unique."""
-        return self.run, self.task, self.attempt, self.digest, self.nth
+        return self.run, self.task, self.attempt, self.step, self.digest, self.nth
 
     def to(self, state: EntryState, **changes: object) -> "Entry":
         """The entry after a permitted move.
@@ -80,9 +87,9 @@ def call_digest(operation: str, arguments: object) -> str:
     return digest([operation, arguments], "call")
 
 
-def effect_token(run: str, task: str, call: str, nth: int) -> str:
+def effect_token(run: str, task: str, call: str, nth: int, step: str = "") -> str:
     """The idempotency key of an effect: the same on every re-execution, different for every call."""
-    return "il-" + digest([run, task, call, nth], "key")[:32]
+    return "il-" + digest([run, task, call, nth, step], "key")[:32]
 
 
 def spent_on(entries: Sequence[Entry]) -> Spend:
@@ -94,6 +101,24 @@ def spent_on(entries: Sequence[Entry]) -> Spend:
         tokens=sum(int(str(a.get("tokens") or 0)) for a in models),
         usd=sum((Decimal(str(a.get("usd") or 0)) for a in models), Decimal(0)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The name of one call within its task and attempt."""
+
+    digest: str
+    nth: int
+    step: str = ""
+
+    @property
+    def tag(self) -> str:
+        """Tells the events and questions of this call from those of others."""
+        return f"{self.digest}:{self.nth}{f'@{self.step}' if self.step else ''}"
+
+
+def _slot(entry: Entry) -> Slot:
+    return Slot(entry.digest, entry.nth, entry.step)
 
 
 @dataclass(slots=True)
@@ -108,30 +133,42 @@ class TaskJournal:
     attempt: int
     enabled: bool = True
     """False only where a test switches the guard off: nothing is replayed, keys are not kept."""
-    _known: dict[tuple[int, str, int], Entry] = field(default_factory=dict[tuple[int, str, int], Entry])
-    _seen: Counter[str] = field(default_factory=Counter[str])
-    _claimed: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
-    _new: dict[tuple[int, str, int], Entry] = field(default_factory=dict[tuple[int, str, int], Entry])
+    where: Callable[[], str] | None = None
+    """Says in which step of a checkpointed graph body a call is made; None for every other body."""
+    _known: dict[tuple[int, Slot], Entry] = field(default_factory=dict[tuple[int, Slot], Entry])
+    _seen: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    _entered: set[str] = field(default_factory=set[str])
+    _claimed: set[Slot] = field(default_factory=set[Slot])
+    _new: dict[tuple[int, Slot], Entry] = field(default_factory=dict[tuple[int, Slot], Entry])
 
     def load(self, entries: Iterable[Entry]) -> None:
         """Takes over what earlier executions recorded."""
         if not self.enabled:
             return
         for entry in entries:
-            self._known[entry.attempt, entry.digest, entry.nth] = entry
+            self._known[entry.attempt, _slot(entry)] = entry
 
-    def occurrence(self, call: str) -> int:
-        """Counts this call and says which occurrence of it this is."""
-        nth = self._seen[call]
-        self._seen[call] += 1
-        return nth
+    def occurrence(self, call: str) -> Slot:
+        """Counts this call and says which one it is."""
+        step = self.where() if self.where else ""
+        nth = self._seen[step, call]
+        self._seen[step, call] += 1
+        self._entered.add(step)
+        return Slot(call, nth, step)
 
-    def recorded(self, call: str, nth: int, *, effect: bool = False) -> Entry | None:
+    def recorded(self, slot: Slot, *, effect: bool = False) -> Entry | None:
         """The entry of an earlier execution, if there is one; an effect found is thereby asked for again."""
-        entry = self._known.get((0 if effect else self.attempt, call, nth))
-        if effect:
-            self._claimed.add((call, nth))
-        return entry
+        if not effect:
+            return self._known.get((self.attempt, slot))
+        found = self._known.get((0, slot)) if self.where else self._in_order(slot)
+        self._claimed.add(_slot(found) if found else slot)
+        return found
+
+    def _in_order(self, slot: Slot) -> Entry | None:
+        """The nth effect with this digest, in whatever step an earlier attempt made it."""
+        same = [e for (attempt, s), e in self._known.items() if attempt == 0 and s.digest == slot.digest]
+        same = sorted((e for e in same if e.kind == "effect"), key=lambda e: (e.position, e.nth))
+        return same[slot.nth] if slot.nth < len(same) else None
 
     def place(self, entry: Entry) -> Entry:
         """The entry with its position among the task's calls."""
@@ -140,13 +177,12 @@ class TaskJournal:
     def put(self, entry: Entry) -> Entry:
         """Records an entry; it is stored with the next commit of the task."""
         entry = self.place(entry)
-        slot = (entry.attempt, entry.digest, entry.nth)
-        self._known[slot] = self._new[slot] = entry
+        self._known[entry.attempt, _slot(entry)] = self._new[entry.attempt, _slot(entry)] = entry
         return entry
 
     def keep(self, entry: Entry) -> Entry:
         """Remembers an entry that is stored already."""
-        self._known[entry.attempt, entry.digest, entry.nth] = entry
+        self._known[entry.attempt, _slot(entry)] = entry
         return entry
 
     def drain(self) -> list[Entry]:
@@ -156,15 +192,16 @@ class TaskJournal:
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Puts entries back that could not be stored."""
-        self._new = {(e.attempt, e.digest, e.nth): e for e in entries} | self._new
+        self._new = {(e.attempt, _slot(e)): e for e in entries} | self._new
 
     def unclaimed(self) -> list[Entry]:
-        """Effects of earlier executions that this one has not asked for (yet)."""
-        return [
-            e
-            for e in self._known.values()
-            if e.kind == "effect" and e.state in HAPPENED and (e.digest, e.nth) not in self._claimed
-        ]
+        """Effects of earlier executions that this one has not asked for (yet).
+
+        In a checkpointed graph body only of steps that are executed again.
+        """
+        happened = [e for e in self._known.values() if e.kind == "effect" and e.state in HAPPENED]
+        again = [e for e in happened if self.where is None or e.step in self._entered]
+        return [e for e in again if _slot(e) not in self._claimed]
 
     def refuse_divergence(self) -> None:
         """Fails when the body left out an effect that it had already caused.

@@ -34,7 +34,7 @@ async def approved(call: Call, verdict: Verdict) -> Receipt | None:
     """
     scope = call.scope
     # Switched off, the guard shows the usual mistake: an answer that is not tied to the arguments.
-    asked = f"{call.digest}:{call.nth}" if scope.guards.approvals else "any call of this task"
+    asked = call.tag if scope.guards.approvals else "any call of this task"
     for nth in range(_MOST_QUESTIONS):
         question = await scope.ask(
             "approve",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.core.canonical import Json, canonical, digest, plain
-from interlock.core.journal import Entry, call_digest, effect_token
+from interlock.core.journal import Entry, Slot, call_digest, effect_token
 from interlock.core.policy import Verdict
 from interlock.core.redaction import redact_text
 from interlock.core.scope import TaskScope
@@ -33,8 +33,8 @@ class Call:
     tool: Tool[..., Any]
     arguments: dict[str, Any]
     """By name, typed, without the key."""
-    digest: str
-    nth: int
+    slot: Slot
+    """Its name in the task's journal."""
 
     @classmethod
     def of(
@@ -42,18 +42,22 @@ class Call:
     ) -> "Call":
         """Validates the arguments and counts the occurrence."""
         values = tool.bind(*args, **kwargs)
-        name = call_digest(tool.name, values)
-        return cls(scope, tool, values, name, scope.journal.occurrence(name))
+        return cls(scope, tool, values, scope.journal.occurrence(call_digest(tool.name, values)))
+
+    @property
+    def digest(self) -> str:
+        """Digest of tool and arguments; what an approval is bound to."""
+        return self.slot.digest
 
     @property
     def tag(self) -> str:
         """Tells the events of this call from those of others."""
-        return f"{self.digest}:{self.nth}"
+        return self.slot.tag
 
     @property
     def key(self) -> str:
         """The idempotency key: the same on every re-execution."""
-        return effect_token(self.scope.run, self.scope.task, self.digest, self.nth)
+        return effect_token(self.scope.run, self.scope.task, self.digest, self.slot.nth, self.slot.step)
 
     def sent(self, key: str | None) -> dict[str, Json]:
         """The arguments as they go to the server."""
@@ -76,7 +80,8 @@ class Call:
             task=self.scope.task,
             attempt=0 if kind == "effect" else self.scope.attempt,
             digest=self.digest,
-            nth=self.nth,
+            nth=self.slot.nth,
+            step=self.slot.step,
             kind=kind,  # pyright: ignore[reportArgumentType]
             operation=self.tool.name,
             arguments=self.tool.shown(self.arguments),

@@ -51,7 +51,7 @@ class Effects:
                 f"{call.tool.name} changes the world, but the graph is not bound: "
                 "use `interlock.bind(graph)`."
             )
-        entry = call.scope.journal.recorded(call.digest, call.nth, effect=True)
+        entry = call.scope.journal.recorded(call.slot, effect=True)
         if entry is None:
             entry = await self._first(call)
         elif entry.state in ("sent", "unknown"):
@@ -73,7 +73,7 @@ class Effects:
         call = Call.of(
             scope, undo, (), {n: known[n] for n in undo.arguments_model.model_fields if n in known}
         )
-        done = scope.journal.recorded(call.digest, call.nth, effect=True)
+        done = scope.journal.recorded(call.slot, effect=True)
         if done is None:
             done = await self._send(call, None, Verdict(decision="allow", rule="rollback", reason="rollback"))
         elif done.state in ("sent", "unknown"):

@@ -61,7 +61,7 @@ class Gateway:
 
     async def _read(self, call: Call) -> Json:
         scope, tool = call.scope, call.tool
-        recorded = scope.journal.recorded(call.digest, call.nth)
+        recorded = scope.journal.recorded(call.slot)
         if recorded is not None:
             if recorded.error is not None:
                 raise_recorded(recorded.error)

@@ -188,6 +188,7 @@ class ToolServer:
 
 def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Lets a function's `ToolFailed` reach the caller as an error answer; the server masks anything else."""
+
     @wraps(function)
     async def told(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         from mcp.server.mcpserver.exceptions import ToolError

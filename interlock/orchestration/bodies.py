@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
+from langgraph.config import get_config
 from langgraph.errors import GraphInterrupt
 from langgraph.types import Interrupt
 
@@ -23,7 +24,7 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors) -> 
     if agent.run is not None:
         return await agent.run(*inputs, doors)
     assert agent.write is not None and agent.read is not None
-    graph = cast("Any", agent.graph)
+    graph = _for_attempt(agent, doors.scope)
     final = await graph.ainvoke(
         agent.write(*inputs),
         # LangGraph 1.2 breaks where a graph that keeps no checkpoints inherits "sync" from the run.
@@ -34,6 +35,28 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors) -> 
         context=doors,
     )
     return agent.read(final)
+
+
+def _for_attempt(agent: AnyAgent, scope: TaskScope) -> Any:  # noqa: ANN401
+    """The graph as this attempt runs it.
+
+    In the first attempt it checkpoints its nodes, so that after a question finished ones are not
+    executed again; the journal then goes by node. A later attempt starts from the beginning, and
+    has to ask again for everything the earlier ones caused, so it keeps no checkpoints.
+    """
+    graph = cast("Any", agent.graph)
+    if graph.checkpointer is False:
+        return graph
+    if scope.attempt > 1:
+        return graph.copy({"checkpointer": False})
+    outer = _namespace()
+    scope.journal.where = lambda: _namespace().removeprefix(outer).lstrip("|")
+    return graph
+
+
+def _namespace() -> str:
+    """LangGraph's name of the node that is being executed; stable when it is executed again."""
+    return str(get_config().get("configurable", {}).get("checkpoint_ns", ""))
 
 
 async def note_foreign_questions(scope: TaskScope, stopped: GraphInterrupt) -> None:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from interlock.core.canonical import Json, plain
-from interlock.core.journal import Entry, EntryKind, call_digest
+from interlock.core.journal import Entry, EntryKind, Slot, call_digest
 from interlock.core.limits import Budget, Deadline
 from interlock.core.ports import Artifacts, ModelReply, Models, Tools
 from interlock.core.principal import Principal
@@ -17,6 +17,9 @@ from interlock.core.results import Artifact, Claim
 from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool, named
 from interlock.errors import NotBound, Rejected
+
+_CANCELS, _CANCEL_S = 3, 0.5
+"""How often, and how many seconds apart, what a body left behind is cancelled before it is left alone."""
 
 
 class TaskDoors:
@@ -55,15 +58,24 @@ class TaskDoors:
         for task in left:
             task.cancel()
         closing = asyncio.ensure_future(self._close(left))
+        cut: asyncio.CancelledError | None = None
         while not closing.done():
             try:
                 await asyncio.shield(closing)
-            except asyncio.CancelledError:
-                continue  # what was sent must be known before anything else happens; its time is bounded
+            except asyncio.CancelledError as cancel:
+                cut = cancel  # what was sent must be known before anything else happens; its time is bounded
+        if cut is not None:
+            raise cut
 
     async def _close(self, left: list[asyncio.Task[Any]]) -> None:
-        await asyncio.gather(*left, return_exceptions=True)
+        """Refuses new calls, waits for what was sent, then for the rest, but not for ever."""
         await self.scope.close()
+        for _ in range(_CANCELS):
+            if not (left := [task for task in left if not task.done()]):
+                return
+            await asyncio.wait(left, timeout=_CANCEL_S)
+            for task in left:
+                task.cancel()
 
     @property
     def principal(self) -> Principal:
@@ -98,11 +110,11 @@ class TaskDoors:
         """Asks a person; see `Doors.ask`."""
         self.scope.check_open()
         arguments: Json = {"question": question, "whom": whom}
-        name, nth, known = self._recorded("ask", arguments)
+        slot, known = self._recorded("ask", arguments)
         if known is None:
             asked = await self.scope.ask(
                 "clarify",
-                f"{name}:{nth}",
+                slot.tag,
                 question,
                 {"on_no": f"{self.scope.agent} is told that nobody answered."},
                 whom=whom,
@@ -110,8 +122,8 @@ class TaskDoors:
             )
             if asked.state != "answered" or asked.answer is None:
                 raise Rejected(f"nobody answered: {question}")
-            known = self._put("answer", "ask", arguments, name, nth, asked.answer)
-        self.scope.tell("person", name, known.answer)
+            known = self._put("answer", "ask", arguments, slot, asked.answer)
+        self.scope.tell("person", slot.digest, known.answer)
         return known.answer
 
     async def think(self, prompt: str, *, model: str = "default") -> ModelReply:
@@ -122,7 +134,7 @@ class TaskDoors:
                 f"{self.scope.agent} asks the model route {model!r}, but no models are configured."
             )
         arguments: Json = {"prompt": prompt}
-        name, nth, known = self._recorded(f"model:{model}", arguments)
+        slot, known = self._recorded(f"model:{model}", arguments)
         if known is None:
             self.scope.budget.take(model_calls=1)
             begun = self.scope.clock.monotonic()
@@ -136,9 +148,9 @@ class TaskDoors:
                 "tokens": reply.input_tokens + reply.output_tokens,
                 "usd": None if reply.usd is None else str(reply.usd),
             }
-            known = self._put("model", f"model:{model}", redact(arguments), name, nth, plain(told))
+            known = self._put("model", f"model:{model}", redact(arguments), slot, plain(told))
             called = {"route": model, "prompt": prompt, "seconds": seconds, **told}
-            self.scope.note("model.called", called, f"{name}:{nth}")
+            self.scope.note("model.called", called, slot.tag)
         answer = known.answer if isinstance(known.answer, dict) else {}
         fields = ("text", "model", "input_tokens", "output_tokens", "usd")
         return ModelReply(**{field: answer.get(field) for field in fields})  # pyright: ignore[reportArgumentType]
@@ -168,24 +180,22 @@ class TaskDoors:
 
     def _once(self, kind: EntryKind, operation: str, make: Any) -> Json:  # noqa: ANN401
         self.scope.check_open()
-        name, nth, known = self._recorded(operation, None)
-        return known.answer if known else self._put(kind, operation, None, name, nth, make()).answer
+        slot, known = self._recorded(operation, None)
+        return known.answer if known else self._put(kind, operation, None, slot, make()).answer
 
-    def _recorded(self, operation: str, arguments: Json) -> tuple[str, int, Entry | None]:
-        name = call_digest(operation, arguments)
-        nth = self.scope.journal.occurrence(name)
-        return name, nth, self.scope.journal.recorded(name, nth)
+    def _recorded(self, operation: str, arguments: Json) -> tuple[Slot, Entry | None]:
+        slot = self.scope.journal.occurrence(call_digest(operation, arguments))
+        return slot, self.scope.journal.recorded(slot)
 
-    def _put(
-        self, kind: EntryKind, operation: str, arguments: Json, name: str, nth: int, answer: Json
-    ) -> Entry:
+    def _put(self, kind: EntryKind, operation: str, arguments: Json, slot: Slot, answer: Json) -> Entry:
         return self.scope.journal.put(
             Entry(
                 run=self.scope.run,
                 task=self.scope.task,
                 attempt=self.scope.attempt,
-                digest=name,
-                nth=nth,
+                digest=slot.digest,
+                nth=slot.nth,
+                step=slot.step,
                 kind=kind,
                 operation=operation,
                 arguments=arguments,

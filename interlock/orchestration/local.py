@@ -20,7 +20,7 @@ class LocalLedger:
 
     def __init__(self) -> None:
         """Starts empty."""
-        self._entries: dict[tuple[str, str, int, str, int], Entry] = {}
+        self._entries: dict[tuple[str, str, int, str, str, int], Entry] = {}
 
     async def load(self, run: str, task: str | None = None) -> list[Entry]:
         """The journal of a task or of the run."""
@@ -112,7 +112,7 @@ class LocalTools:
                 task=scope.task,
                 attempt=scope.attempt,
                 digest=name,
-                nth=scope.journal.occurrence(name),
+                nth=scope.journal.occurrence(name).nth,
                 kind="read",
                 operation=tool.name,
                 arguments=tool.shown(arguments),

@@ -17,7 +17,7 @@ _j, _k, _r = schema.journal.c, schema.effect_keys.c, schema.receipts.c
 
 _RANK = {"planned": 0, "sent": 1, "unknown": 2, "confirmed": 3, "failed": 3, "compensated": 4}
 """How far an effect has come. It never goes back, and what is known for good (3, 4) is never rewritten."""
-_NAME = [_j.run, _j.task, _j.attempt, _j.digest, _j.nth]
+_NAME = [_j.run, _j.task, _j.attempt, _j.digest, _j.step, _j.nth]
 
 
 def _put_entries():  # noqa: ANN202

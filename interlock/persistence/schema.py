@@ -101,6 +101,7 @@ journal = Table(
     Column("task", Text, primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("digest", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
     Column("nth", Integer, primary_key=True),
     Column("v", Integer, nullable=False),
     Column("kind", Text, nullable=False),

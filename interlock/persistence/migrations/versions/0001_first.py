@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("task", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
         sa.Column("nth", sa.Integer(), nullable=False),
         sa.Column("v", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -122,7 +123,7 @@ def upgrade() -> None:
             ["run"],
             ["runs.id"],
         ),
-        sa.PrimaryKeyConstraint("run", "task", "attempt", "digest", "nth"),
+        sa.PrimaryKeyConstraint("run", "task", "attempt", "digest", "step", "nth"),
     )
     op.create_table(
         "questions",
