@@ -7,9 +7,9 @@ order, spacing or the process that wrote them.
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from json.encoder import encode_basestring
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from pydantic import BaseModel, JsonValue
 from pydantic_core import to_jsonable_python
@@ -83,6 +83,14 @@ def _write(value: Json) -> str:
     match value:
         case str():
             return encode_basestring(value)
+        case dict():
+            # In plain ASCII the order of code points is that of UTF-16.
+            names = sorted(value, key=None if all(map(str.isascii, value)) else _utf_16)
+            return (
+                "{" + ",".join([f"{encode_basestring(name)}:{_write(value[name])}" for name in names]) + "}"
+            )
+        case list():
+            return "[" + ",".join([_write(item) for item in value]) + "]"
         case None | bool():
             return json.dumps(value)
         case int():
@@ -93,11 +101,10 @@ def _write(value: Json) -> str:
             return str(value)
         case float():
             return _number(value)
-        case Mapping():
-            items = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
-            return "{" + ",".join(f"{_write(key)}:{_write(item)}" for key, item in items) + "}"
-        case _:
-            return "[" + ",".join(_write(item) for item in cast("Sequence[Any]", value)) + "]"
+
+
+def _utf_16(name: str) -> bytes:
+    return name.encode("utf-16-be")
 
 
 def _is_double(value: int) -> bool:
