@@ -50,6 +50,8 @@ class TaskScope:
     """False for an unbound graph, which only reads."""
     path: tuple[str, ...] = ()
     guards: Guards = ON
+    fresh: bool = False
+    """True where no earlier execution can have recorded anything."""
     journal: TaskJournal = field(init=False)
     evidence: list[Evidence] = field(default_factory=list[Evidence])
     diverged: str = ""
@@ -69,6 +71,8 @@ class TaskScope:
 
     async def open(self) -> None:
         """Reads what earlier executions of this task recorded."""
+        if self.fresh:
+            return
         entries = await self.ledger.load(self.run, self.task)
         self.journal.load(entries)
         self.budget.spent = self.budget.spent.plus(spent_on(entries))

@@ -42,6 +42,8 @@ class RunContext:
     bound: bool = True
     version: str = ""
     """Digest of the graph's definition."""
+    opened: set[str] = field(default_factory=set[str])
+    """Tasks that were opened in this segment."""
     state: RunState = "created"
     """As stored when the segment began, and as this segment has moved it since."""
 
@@ -82,6 +84,9 @@ class RunContext:
     def _scope(
         self, name: str, version: str, task: str, attempt: int, limits: Limits, tools: tuple[Any, ...]
     ) -> TaskScope:
+        # The first claim of a run has the number 1, so whoever holds it finds no task's journal but its own.
+        fresh = self.fence == 1 and task not in self.opened
+        self.opened.add(task)
         return TaskScope(
             run=self.run,
             task=task,
@@ -99,4 +104,5 @@ class RunContext:
             bound=self.bound,
             path=(name,),
             guards=self.guards,
+            fresh=fresh,
         )

@@ -87,7 +87,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
 
     def _connection(self) -> Connection:
-        """This thread's connection: taking one from the pool for each transaction costs as much as its statements."""
+        """This thread's connection: taking one from the pool each time costs more than a transaction."""
         if not hasattr(self._mine, "connection"):
             self._mine.connection = self._engine.connect()
             self._connections.append(self._mine.connection)

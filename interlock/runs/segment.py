@@ -70,6 +70,10 @@ class Segment:
     async def _first_command(self) -> Any:  # noqa: ANN401
         """What this segment begins with: the request, a crashed worker's place, answers, or nothing."""
         snapshot = await self.app.aget_state(self.config)
+        if snapshot.created_at is None:
+            if not self.program.moves_itself:
+                await self._move("executing", "the graph was started")
+            return self.program.to_input(self.run.input)
         missing = await unknown_nodes(self.app, self.config)
         if missing:
             raise FormatRefused(
@@ -77,10 +81,6 @@ class Segment:
                 f"{self.program.version} does not have (the run is of version {self.run.version}). It was "
                 "left as it is: run it with the code it was started with, or rename the node back."
             )
-        if snapshot.created_at is None:
-            if not self.program.moves_itself:
-                await self._move("executing", "the graph was started")
-            return self.program.to_input(self.run.input)
         if self.run.state not in ("waiting_for_approval", "blocked"):
             return None
         questions = {q.id: q for q in await self.inbox.list(None, self.run.id)}
@@ -94,12 +94,8 @@ class Segment:
         """Invokes the graph, and again for answers that arrived meanwhile."""
         done: set[str] = set()
         while True:
-            before = {q.id: q for q in await self.inbox.list(None, self.run.id)}
-            done |= (
-                {q.id for q in before.values() if q.state != "open"}
-                if isinstance(command, Command)
-                else set()
-            )
+            if isinstance(command, Command):
+                done |= {q.id for q in await self.inbox.list(None, self.run.id) if q.state != "open"}
             out = await self.app.ainvoke(
                 command, self.config, context=self.context, durability="sync", version="v2"
             )
@@ -124,7 +120,7 @@ class Segment:
             elif not snapshot.next:
                 response = self.program.response_of(snapshot.values)
                 await self._move("completed", "the graph has ended", outcome="resolved", response=response)
-        run = await self.runs.get(self.run.id)
+            run = await self.runs.get(self.run.id)
         body = {
             "state": run.state,
             "outcome": run.outcome,
