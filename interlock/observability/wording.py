@@ -65,9 +65,10 @@ def shown(value: Json, most: int = 60) -> str:
 
 def fields(values: Mapping[str, Json], most: int) -> str:
     """Named values as `name value, name value`; each is shortened, so that a long one hides no other."""
-    count = max(1, len(values))
-    each = max(12, min(40, most // count))
-    return _joined([f"{_name(name)} {shown(value, each)}" for name, value in list(values.items())[:20]], most)
+    named = [(_name(name), value) for name, value in list(values.items())[:20]]
+    left = most - sum(len(name) + 3 for name, _ in named)
+    each = max(12, left // max(1, len(named)))
+    return _joined([f"{name} {shown(value, each)}" for name, value in named], most)
 
 
 def _name(name: str) -> str:

@@ -194,6 +194,25 @@ def test_a_value_cannot_pass_for_two() -> None:
     assert labelled(lines, "With") == "order_id “A-1', amount 5, x '”, amount 250"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("subject", ["arguments", "response", "x"])
+def test_the_fullest_card_keeps_its_end(kind: QuestionKind, subject: str) -> None:
+    """With every part at its longest, the last three of its lines are still those that matter."""
+    long = "many words " * 60
+    names = ("tool", "user", "reason", "problems", "on_no")
+    details: Any = {name: long for name in names} | {subject: {"a": long, "b": long}}
+    evidence = [{"source": long, "value": long}] * 5
+    asked = question(kind, title=long, details={**details, "evidence": evidence}, whom=long)
+    if subject != "arguments":
+        asked.details.pop("tool")
+    asked = asked.model_copy(update={"answer_schema": {"enum": [long] * 9}})
+
+    lines = card(asked, SOON)
+
+    assert 11 <= len(lines) <= LINES and all(len(line) <= WIDTH for line in lines)
+    assert [line.split("  ")[0] for line in lines[-3:]] == ["Who", "On no", "Answer"]
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     kind=st.sampled_from(KINDS),

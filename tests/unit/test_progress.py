@@ -107,6 +107,18 @@ def test_no_body_breaks_a_line(kind: str, body: dict[str, Any]) -> None:
     assert line is None or (line.isprintable() and len(line) < 500 and "two words" not in line)
 
 
+@pytest.mark.parametrize("name", ["", "two words", "x\x1b[2J", "a\nb", "x" * 200, 7, None, {"a": 1}])
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("route.tried", "route"), ("tool.read", "tool"), ("effect.sent", "tool"), ("run.created", "graph")],
+)
+def test_what_is_no_name_is_not_told_as_one(kind: str, field: str, name: Any) -> None:
+    """A field that should hold a name and holds a sentence, an escape or a novel reads `(unnamed)`."""
+    line = tell(kind, "agent:orders", "orders", {field: name})
+
+    assert line is not None and "(unnamed)" in line
+
+
 def test_what_is_not_worth_a_line_has_none() -> None:
     """Housekeeping, unknown kinds and erased bodies are not told."""
     assert tell("run.claimed", "worker:w", "", {"fence": 1}) is None
