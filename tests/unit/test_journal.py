@@ -13,6 +13,7 @@ from interlock.core.journal import (
     HAPPENED,
     Entry,
     EntryState,
+    Slot,
     TaskJournal,
     call_digest,
     effect_token,
@@ -85,11 +86,11 @@ def test_effect_is_found_by_any_attempt_and_a_read_by_its_own() -> None:
     read = entry(kind="read", attempt=1, digest="look", state="answered", answer="old")
     retry = journal(entry(answer="paid"), read, attempt=2)
 
-    found = retry.recorded(entry().digest, 0, effect=True)
+    found = retry.recorded(Slot(entry().digest, 0), effect=True)
 
     assert found is not None and found.answer == "paid"
-    assert retry.recorded("look", 0) is None
-    assert journal(read, attempt=1).recorded("look", 0) == read
+    assert retry.recorded(Slot("look", 0)) is None
+    assert journal(read, attempt=1).recorded(Slot("look", 0)) == read
 
 
 def test_second_identical_call_is_another_one() -> None:
@@ -97,7 +98,7 @@ def test_second_identical_call_is_another_one() -> None:
     again = journal(entry(answer="first"), entry(nth=1, answer="second"))
     call = entry().digest
 
-    answers = [again.recorded(call, again.occurrence(call), effect=True) for _ in range(3)]
+    answers = [again.recorded(again.occurrence(call), effect=True) for _ in range(3)]
 
     assert [found and found.answer for found in answers] == ["first", "second", None]
     again.refuse_divergence()
@@ -107,7 +108,7 @@ def test_switched_off_journal_replays_nothing() -> None:
     """Without the guard an effect that was recorded is not found: it would be caused twice."""
     again = journal(entry(), enabled=False)
 
-    assert again.recorded(entry().digest, 0, effect=True) is None
+    assert again.recorded(Slot(entry().digest, 0), effect=True) is None
 
 
 def test_entries_are_handed_over_once_and_can_be_put_back() -> None:
@@ -205,8 +206,8 @@ class Executions(RuleBasedStateMachine):
     @rule(call=st.sampled_from("ab"))
     def effect(self, call: str) -> None:
         """An effect happens once; asked for again, it answers as recorded."""
-        nth = self.journal.occurrence(call)
-        found = self.journal.recorded(call, nth, effect=True)
+        slot = self.journal.occurrence(call)
+        found, nth = self.journal.recorded(slot, effect=True), slot.nth
         self.asked.add((call, nth))
         if found is None:
             self.world.effects.append((call, nth))
@@ -218,8 +219,8 @@ class Executions(RuleBasedStateMachine):
     @rule(call=st.sampled_from("xy"))
     def read(self, call: str) -> None:
         """A read is answered anew in each attempt, and as recorded within one."""
-        nth = self.journal.occurrence(call)
-        found = self.journal.recorded(call, nth)
+        slot = self.journal.occurrence(call)
+        found, nth = self.journal.recorded(slot), slot.nth
         if found is None:
             state: EntryState = "answered"
             made = entry(
@@ -265,3 +266,59 @@ class Executions(RuleBasedStateMachine):
 
 TestExecutions = Executions.TestCase
 TestExecutions.settings = settings(deadline=None, max_examples=60, stateful_step_count=25)
+
+
+class Steps:
+    """The steps of a checkpointed graph body, as they are executed."""
+
+    def __init__(self) -> None:
+        """Begins in no step."""
+        self.step = ""
+
+    def journal(self, *entries: Entry) -> TaskJournal:
+        """The journal of an execution that goes by step."""
+        made = journal(*entries)
+        made.where = lambda: self.step
+        return made
+
+
+def test_a_checkpointed_body_asks_again_only_in_the_steps_it_executes_again() -> None:
+    """An effect of a step that is not executed again is not missed; one of a step that is has to be asked for."""
+    steps, call = Steps(), entry().digest
+    again = steps.journal(entry(step="one"), entry(step="two"))
+    steps.step = "two"
+
+    quiet = again.unclaimed()
+    again.occurrence("look")
+    missed = again.unclaimed()
+    found = again.recorded(again.occurrence(call), effect=True)
+
+    assert (quiet, [e.step for e in missed]) == ([], ["two"])
+    assert found is not None
+    assert found.step == "two"
+    again.refuse_divergence()
+
+
+def test_the_same_call_in_another_step_is_another_one() -> None:
+    """Occurrences are counted by step, so a later step's first call does not find an earlier step's."""
+    steps, call = Steps(), entry().digest
+    again = steps.journal(entry(step="one"))
+    steps.step = "two"
+
+    slot = again.occurrence(call)
+
+    assert again.recorded(slot, effect=True) is None
+    assert effect_token("r", "t", call, slot.nth, slot.step) != effect_token("r", "t", call, 0, "one")
+
+
+def test_a_later_attempt_finds_the_effects_of_all_steps_in_order() -> None:
+    """Started from its beginning, a body is answered by what the first attempt caused, step after step."""
+    call = entry().digest
+    again = journal(
+        entry(step="one", answer="1", position=1), entry(step="two", answer="2", position=2), attempt=2
+    )
+
+    found = [again.recorded(again.occurrence(call), effect=True) for _ in range(3)]
+
+    assert [each and each.answer for each in found] == ["1", "2", None]
+    again.refuse_divergence()

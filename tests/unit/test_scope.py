@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from interlock.core.guards import Guards
-from interlock.core.journal import Entry
+from interlock.core.journal import Entry, Slot
 from interlock.core.limits import Budget, Deadline, Limits
 from interlock.core.ports import Batch
 from interlock.core.principal import Principal
@@ -389,7 +389,7 @@ async def test_opening_takes_over_what_was_recorded() -> None:
 
     await task.open()
 
-    found = task.journal.recorded("c", 0)
+    found = task.journal.recorded(Slot("c", 0))
     assert found is not None and found.answer == "old"
     assert task.budget.spent.tool_calls == 1
 
