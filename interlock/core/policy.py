@@ -44,6 +44,8 @@ class Verdict(BaseModel, frozen=True, extra="forbid"):
     """Seconds an answer may take."""
     facts: dict[str, Json] = {}
     """The arguments the rule's condition read, as JSON."""
+    policy: str = ""
+    """Version of the policy that decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Policy:
     def __init__(self) -> None:
         """Starts with no rule: everything is denied."""
         self._rules: list[Rule] = []
+        self._version: str | None = None
 
     def allow(self, agent: object, *tools: Granted, when: Condition | None = None) -> Self:
         """Lets `agent` (an agent, its name, or `"*"`) call the tools."""
@@ -102,6 +105,7 @@ class Policy:
     def extend(self, other: "Policy") -> Self:
         """Adds the rules of another policy at the end."""
         self._rules.extend(other)
+        self._version = None
         return self
 
     def forbid(self, agent: object, *tools: Granted, when: Condition | None = None) -> Self:
@@ -111,7 +115,9 @@ class Policy:
     @property
     def version(self) -> str:
         """Digest of all rules in order; stands in every event the policy decided."""
-        return digest([rule.id for rule in self._rules], "policy")[:12]
+        if self._version is None:
+            self._version = digest([rule.id for rule in self._rules], "policy")[:12]
+        return self._version
 
     def __iter__(self) -> Iterator[Rule]:
         """The rules in order."""
@@ -134,8 +140,14 @@ class Policy:
                     whom=rule.whom,
                     within_s=rule.within_s,
                     facts=facts,
+                    policy=self.version,
                 )
-        return Verdict(decision="deny", rule="default", reason=f"no rule lets {agent} call {tool.name}")
+        return Verdict(
+            decision="deny",
+            rule="default",
+            reason=f"no rule lets {agent} call {tool.name}",
+            policy=self.version,
+        )
 
     def can_ever(self, agent: str, tool: Granted) -> bool:
         """Says whether some call of the tool could be allowed or asked for."""
@@ -163,6 +175,7 @@ class Policy:
             raise BuildError(f"a rule is about an agent, its name or '*'; got {agent!r}.")
         if not tools:
             raise BuildError(f"the rule for {name} names no tool: add the tools it is about.")
+        self._version = None
         self._rules.extend(Rule(decision, name, tool, when, whom, within_s) for tool in tools)
         return self
 

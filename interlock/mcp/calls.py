@@ -101,6 +101,7 @@ class Call:
         }
         if verdict is not None:
             body |= {"verdict": verdict.decision, "rule": verdict.rule, "reason": verdict.reason}
+            body["policy"] = verdict.policy
         return {**body, **more}
 
 
