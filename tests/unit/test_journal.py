@@ -283,7 +283,7 @@ class Steps:
 
 
 def test_a_checkpointed_body_asks_again_only_in_the_steps_it_executes_again() -> None:
-    """An effect of a step that is not executed again is not missed; one of a step that is has to be asked for."""
+    """An effect of a step that is not executed again is not missed; any other has to be asked for."""
     steps, call = Steps(), entry().digest
     again = steps.journal(entry(step="one"), entry(step="two"))
     steps.step = "two"
