@@ -1,0 +1,139 @@
+"""The stage of the demo: its folder, what it says, the processes it started, and what it promised."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from interlock.core.principal import Principal
+from interlock.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 100
+LEAD = Principal(user="Ruth Adeyemi", scopes=("shift-lead",))
+"""The person who says yes and no."""
+PROCESSES = "processes.txt"
+"""The file in the demo's folder that names the process ids it started, one per line."""
+
+
+class Stage(AbstractContextManager["Stage"]):
+    """Everything the acts share; on leaving, no process it started is left."""
+
+    def __init__(self, folder: Path, out: IO[str] = sys.stdout) -> None:
+        """Plays in `folder`, which must be there, and writes to `out`."""
+        self.folder = folder.resolve()
+        self.broken: list[str] = []
+        """What did not come out as promised."""
+        self._out = out
+        self._bold = ("\033[1m", "\033[0m") if out.isatty() and "NO_COLOR" not in os.environ else ("", "")
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        """Nothing is opened before an act needs it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends every process that is still there."""
+        for process in self._processes:
+            self.end(process)
+
+    def scene(self, name: str) -> Path:
+        """A folder in the demo's folder, made if it is missing."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    # Words ----------------------------------------------------------------------------------------
+
+    def act(self, number: int, title: str) -> None:
+        """Begins an act with one sentence about what it shows."""
+        bold, plain = self._bold
+        self.print("", f"{bold}Act {number}. {title}{plain}", "")
+
+    def say(self, text: str, indent: int = 2) -> None:
+        """Says something, folded to the width of a page; a line that begins with spaces stays indented."""
+        for line in text.splitlines():
+            told = line.strip()
+            first = " " * (indent + len(line) - len(line.lstrip()))
+            self.print(*textwrap.wrap(told, WIDTH, initial_indent=first, subsequent_indent=first))
+
+    def print(self, *lines: str) -> None:
+        """Prints lines as they are, at once."""
+        for line in lines:
+            print(line, file=self._out)
+        self._out.flush()
+
+    def promise(self, kept: bool, what: str) -> None:
+        """Checks something the demo promises; a broken promise is said, and makes the demo fail."""
+        if not kept:
+            self.broken.append(what)
+            self.say(f"NOT AS PROMISED: {what}")
+
+    # Processes ------------------------------------------------------------------------------------
+
+    def start(self, module: str, *arguments: str, log: Path) -> "subprocess.Popen[str]":
+        """Starts a module of this project as a process of its own; its errors go to the log."""
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        with log.open("a", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self._processes.append(process)
+        self.note(process.pid)
+        return process
+
+    def note(self, pid: int) -> None:
+        """Writes down the id of a process that the demo, or one of its processes, started."""
+        with (self.folder / PROCESSES).open("a", encoding="utf-8") as file:
+            file.write(f"{pid}\n")
+
+    def end(self, process: "subprocess.Popen[str]") -> None:
+        """Ends a process, by force if it does not end by itself, and closes its pipe."""
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def settings(folder: Path, lease_s: float = 3.0) -> Settings:
+    """Settings that keep database and key in a folder, whatever the environment and pyproject.toml say."""
+    return Settings(
+        database_url=f"sqlite:///{database(folder)}",
+        key_folder=folder / "keys",
+        user=LEAD.user,
+        tools={},
+        lease_s=lease_s,
+        debug=False,
+    )
+
+
+def database(folder: Path) -> Path:
+    """The database of a scene."""
+    return folder / "interlock.db"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns side by side."""
+    lines = [head, *rows]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+    return [
+        "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
