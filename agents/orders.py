@@ -1,6 +1,6 @@
 """The `orders` specialist: finds the order a customer means, and where its parcel is."""
 
-from agents.ticket import Case, Ticket, order_numbers
+from agents.ticket import Case, Ticket, order_numbers, tracking_numbers
 from interlock import Agent, Degraded, Doors, GaveUp
 from interlock.errors import Rejected, ToolFailed, ToolUnavailable
 from tools.carrier import track
@@ -42,7 +42,9 @@ async def _meant(ticket: Ticket, number: str, doors: Doors) -> Order | None:
         found = await doors.call(order, order_id=number, email=ticket.customer_email)
     else:
         every = await doors.call(orders_of, email=ticket.customer_email)
-        found = every[0] if len(every) == 1 else None
+        tracked = tracking_numbers(ticket.words)
+        those = [each for each in every if each.tracking in tracked] if tracked else every
+        found = those[0] if len(those) == 1 else None
     for asked in range(QUESTIONS):
         if found is not None:
             break

@@ -21,20 +21,21 @@ DECLINED: dict[Reason, str] = {
     "final_sale": "We are sorry: it was a final sale, and such items can be returned only if damaged.",
     "shipped": "It has left our warehouse, so it cannot be cancelled any more. Once it is with you, you may"
     f" return it within {RETURN_DAYS} days.",
-    "on_its_way": f"A parcel counts as lost after {LOST_AFTER_DAYS} days without a scan, and this one does"
-    " not yet, so we cannot refund it now. Once it is with you, you may return it.",
-    "returning": "The parcel is on its way back to us, so we cannot refund it now.",
+    "on_its_way": f"The parcel is on its way and counts as lost only after {LOST_AFTER_DAYS} days without a"
+    f" scan, so we cannot refund it now. Once it is with you, you may return it within {RETURN_DAYS} days.",
+    "returning": "As the parcel is returning to us, we cannot refund it now.",
     "delivered": "As it was delivered, we cannot refund it as lost. Please ask at home and next door.",
     "unreachable": "Without the carrier's word we cannot decide on a refund. Please write again in a day.",
 }
 UNMET = {
     "exchange": "We are sorry that we cannot exchange items here. You may return yours and order anew.",
+    "billing": "Questions about the bill are for a colleague; please write to us about them alone.",
     "other": "There is a wish in your message that we cannot fulfil at this desk.",
 }
 SAYS = {
     "in_transit": "in transit",
     "delivered": "delivered",
-    "returning": "on its way back to us",
+    "returning": "returning to us",
     "lost": "lost",
 }
 

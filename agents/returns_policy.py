@@ -48,7 +48,7 @@ def decide(wish: Wish, case: Case, refunded: bool, today: date) -> Ruling:
         return _not_here(wants, case)
     if "missing" in wants and not wants & {"return", "faulty"}:
         return Ruling("decline", "unreachable" if case.unreachable else "delivered")
-    if wants & {"return", "faulty", "refund"}:
+    if wants & {"return", "faulty"} or "cancel" not in wants:
         return _send_back("faulty" in wants, (today - day).days, case.order.final_sale)
     return Ruling("decline", "shipped")
 

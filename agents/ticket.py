@@ -29,6 +29,8 @@ _NUMBERS = re.compile(
     re.IGNORECASE,
 )
 
+_TRACKING = re.compile(r"\bTN\d{5}DE\b")
+
 
 class Value(BaseModel):
     """Values are frozen: an agent hands over what it found, and nobody changes it."""
@@ -105,6 +107,11 @@ class Draft(Value):
     """A reply that nobody has judged yet."""
 
     text: str
+
+
+def tracking_numbers(text: str) -> list[str]:
+    """The carrier's numbers in a text."""
+    return _TRACKING.findall(text.upper())
 
 
 def order_numbers(text: str) -> list[str]:

@@ -53,9 +53,9 @@ def money_back(ticket: Ticket) -> Plan | None:
 
 
 def nobodys_job(ticket: Ticket) -> GaveUp | None:
-    """An exchange, an invoice, a job: nobody at this desk does that."""
+    """An exchange, an invoice, a question about the bill, a job: nobody at this desk does that."""
     asked = set().union(*wishes(ticket).values())
-    if not asked & {"exchange", "other"}:
+    if not asked & {"exchange", "billing", "other"}:
         return None
     return GaveUp(reason="nobody at this desk does this: " + ", ".join(sorted(asked)), needs="a person")
 
@@ -83,7 +83,7 @@ def handle(ticket: Ticket, asked: Mapping[str, set[Meaning]]) -> Plan | None:
 
 def unmet(asked: Iterable[set[Meaning]]) -> tuple[str, ...]:
     """Wishes beside the others that no agent is for; the reply says so."""
-    return tuple(sorted(set().union(*asked) & {"exchange", "other"}))
+    return tuple(sorted(set().union(*asked) & {"exchange", "billing", "other"}))
 
 
 ROUTES = [manipulation, grave_matter, several_orders, money_back, nobodys_job, where_is_it]

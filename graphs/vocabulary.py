@@ -59,6 +59,12 @@ OTHER = Words(
     " spare gutschein address"
 )
 DESIRE = Words("want wants need needs like asking ask looking wanted after will mochte brauche")
+TWICE = Words("twice double doppelt zweimal")
+CHARGED = Words("charged charge billed debited paid payment abgebucht berechnet")
+DIFFERENCE = Words("difference overcharged differenz")
+THANKS = Words("thank thanks danke")
+FOR = Words("for fur")
+MINE = Words("my our mein meine meiner")
 NOT_THAT = Words("no without instead rather kein keine keinen ohne not")
 IN = Words("in")
 PIECES = Words("pieces bits stucke")

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from agents.ticket import Ticket, Want, Wish, order_numbers
+from agents.ticket import Ticket, Want, Wish, order_numbers, tracking_numbers
 from agents.words import NEGATION, Words, denied, followed, has, near, places, sentences, tokens
 from graphs import vocabulary as word
 
-Meaning: TypeAlias = Want | Literal["exchange", "other"]
+Meaning: TypeAlias = Want | Literal["exchange", "billing", "other"]
 """A want, or something that nobody at this desk does."""
 MONEY: frozenset[Meaning] = frozenset(("refund", "return", "faulty", "cancel"))
 PART = re.compile(r"[,;&]|\b(?:and|und|but|aber)\b", re.IGNORECASE)
@@ -22,19 +22,24 @@ def wishes(ticket: Ticket) -> dict[str, set[Meaning]]:
     """What is asked, by order number; one entry under the empty number where the ticket gives none.
 
     A sentence with numbers speaks of these; one without speaks of the orders that no sentence wants anything
-    with. Where a sentence has several numbers, each part of it speaks of its own.
+    with. Where a sentence has several numbers, each part of it speaks of its own. Money for a mistake in
+    the bill is nobody's job here.
     """
-    numbers = order_numbers(ticket.words)
+    numbers, every = order_numbers(ticket.words), sentences(ticket.words)
+    mine = any(followed(tokens(each), word.MINE, word.PARCEL, 2) for each in every)
+    names_order = mine or bool(numbers or tracking_numbers(ticket.words))
     found: dict[str, set[Meaning]] = {number: set() for number in numbers or [""]}
     loose: set[Meaning] = set()
-    for sentence in sentences(ticket.words):
-        meant, about = meanings(sentence, bool(numbers)), order_numbers(sentence)
+    for sentence in every:
+        meant, about = meanings(sentence, names_order), order_numbers(sentence)
         for number in about:
             found[number] |= _part(sentence, number) or meant if len(about) > 1 else meant
         if not about:
             loose |= meant
     for number in [number for number, meant in found.items() if not meant or len(found) == 1]:
         found[number] |= loose
+    if any("billing" in meant for meant in found.values()):
+        return {number: meant - {"refund"} for number, meant in found.items()}
     return found
 
 
@@ -67,7 +72,8 @@ def _wanted(said: list[str], words: Words) -> bool:
     """Says whether one of the words was said and not waved away: `no refund`, `I do not want a refund`."""
     for place in places(said, words):
         before = said[max(0, place - 5) : place]
-        if not has(before[-1:], word.NOT_THAT) and not followed(before, NEGATION, word.DESIRE, 2):
+        refused = has(before[-1:], word.NOT_THAT) or followed(before, NEGATION, word.DESIRE, 2)
+        if not refused and not followed(said[max(0, place - 8) : place], word.THANKS, word.FOR, 4):
             return True
     return False
 
@@ -132,5 +138,6 @@ RULES: dict[Meaning, Callable[[list[str]], bool]] = {
     "return": _return,
     "faulty": _faulty,
     "cancel": lambda said: _wanted(said, word.CANCEL),
+    "billing": lambda said: near(said, word.TWICE, word.CHARGED, 2) or has(said, word.DIFFERENCE),
     "exchange": lambda said: _wanted(said, word.EXCHANGE),
 }
