@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from interlock.core.stores import Runs
-from interlock.errors import LeaseLost
+from interlock.errors import LeaseLost, NotFound, RunBusy
 
 
 @asynccontextmanager
@@ -16,7 +16,14 @@ async def lease(runs: Runs, run: str, worker: str, seconds: float) -> AsyncGener
         RunBusy: while another worker holds it.
         LeaseLost: if another worker took it over; the work inside has then been cancelled.
     """
-    fence = await runs.claim(run, worker, seconds)
+    claim = asyncio.ensure_future(runs.claim(run, worker, seconds))
+    try:
+        fence = await asyncio.shield(claim)
+    except asyncio.CancelledError:
+        # What the database has begun it finishes: a claim nobody will use must not keep others waiting.
+        with suppress(RunBusy, NotFound):
+            await runs.release(run, worker, await claim)
+        raise
     owner = asyncio.current_task()
     lost: list[LeaseLost] = []
 
