@@ -57,14 +57,20 @@ class Database:
         """Runs `work` on one snapshot; it takes no write lock."""
         return await self._in_thread(work, write=False)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Runs `work` in one transaction: all of it is stored, or nothing.
 
         The write lock is taken first, so what `work` reads cannot change under it. Once begun
         it runs to its end, even if the caller is cancelled.
+
+        Args:
+            work: What reads and writes; it may be any plain function.
+            durable: False where losing power may take the transaction back. It outlives the process
+                all the same, and the next durable one makes it durable as well: a power cut takes
+                only the newest transactions, never one from the middle.
         """
         async with self.turn:
-            return await self._in_thread(work, write=True)
+            return await self._in_thread(work, write=True, durable=durable)
 
     async def forget(self) -> None:
         """Takes what was deleted out of the file as well, as far as no reader is still looking at it."""
@@ -78,9 +84,11 @@ class Database:
             connection.close()
         self._engine.dispose()
 
-    async def _in_thread(self, work: Callable[[Connection], T], *, write: bool) -> T:
+    async def _in_thread(self, work: Callable[[Connection], T], *, write: bool, durable: bool = False) -> T:
         def transaction() -> T:
-            connection = self._connection().execution_options(interlock_write=write)
+            connection = self._connection().execution_options(
+                interlock_write=write, interlock_durable=durable
+            )
             with connection.begin():
                 return work(connection)
 

@@ -17,6 +17,7 @@ _j, _k, _r = schema.journal.c, schema.effect_keys.c, schema.receipts.c
 
 _RANK = {"planned": 0, "sent": 1, "unknown": 2, "confirmed": 3, "failed": 3, "compensated": 4}
 """How far an effect has come. It never goes back, and what is known for good (3, 4) is never rewritten."""
+_ON_THE_WAY = ("context_loaded", "planning", "executing")
 _NAME = [_j.run, _j.task, _j.attempt, _j.digest, _j.step, _j.nth]
 
 
@@ -87,7 +88,9 @@ class SqlLedger:
             NotFound: if there is no such run.
         """
         now = self._clock.now()
-        await self._database.write(lambda connection: _commit(connection, batch, now))
+        await self._database.write(
+            lambda connection: _commit(connection, batch, now), durable=_must_be_durable(batch)
+        )
 
     async def question(self, question: str) -> Question | None:
         """The question as it stands; None if it was never asked."""
@@ -109,6 +112,17 @@ class SqlLedger:
             NotFound: if there is no such run.
         """
         return (await self._database.read(lambda connection: rows.locked(connection, run))).state
+
+
+def _must_be_durable(batch: Batch) -> bool:
+    """Says whether a power cut must not take it back: effects, people, and where a run rests.
+
+    All else is done again from the checkpoint before it; nothing durable ever stands on what is not.
+    """
+    effects = any(entry.kind in ("effect", "answer") for entry in batch.entries)
+    people = bool(batch.questions) or batch.use_receipt is not None or batch.effect_key is not None
+    rests = batch.spend is not None or (batch.move is not None and batch.move.to not in _ON_THE_WAY)
+    return effects or people or rests
 
 
 def _commit(connection: Connection, batch: Batch, now: datetime) -> None:

@@ -75,6 +75,8 @@ DROP_FENCE = "DROP TRIGGER IF EXISTS checkpoints_fence"
 def engine(path: Path) -> Engine:
     """An engine whose transactions read one snapshot, or, with `interlock_write`, take the write lock first.
 
+    With `interlock_durable` false, a commit does not wait for the disk.
+
     A transaction that starts reading and then writes could fail half-way because somebody else
     wrote in between; BEGIN IMMEDIATE waits at the start instead.
     """
@@ -90,6 +92,9 @@ def engine(path: Path) -> Engine:
     def _begun(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         options: Any = connection.get_execution_options()
         driver: Any = connection.connection.driver_connection
+        if options.get("interlock_write"):
+            durable = options.get("interlock_durable", True)
+            driver.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         driver.execute("BEGIN IMMEDIATE" if options.get("interlock_write") else "BEGIN")
 
     return made
