@@ -131,8 +131,7 @@ def _graph() -> object:
     steps.add_conditional_edges("refund", what_of_the_label)
     steps.add_edge("print", END)
     steps.add_edge("take_back", END)
-    # No checkpoints of its own: after a question it starts anew, and the journal answers what it knows.
-    return steps.compile(checkpointer=False)
+    return steps.compile()
 
 
 returns = Agent(
