@@ -18,12 +18,18 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
     ),
     "password": re.compile(
         r"(?i)\b(?:password|passwd|passwort|pwd|secret|api[-_ ]?key|access[-_ ]?token)\b"
-        r"\s*(?:is|ist|=|:)\s*\"?[^\s\",;]{4,}"
+        r"(?:\s*[=:]\s*\"?[^\s\",;]{4,}|\s+(?:is|ist)\s+\"?(?=[^\s\",;]*[\d_!@#$%^&*+])[^\s\",;]{4,})"
     ),
     "credentials in a url": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@:]+:[^\s/@]+@"),
 }
 _DIGITS = re.compile(r"\d(?:[ \u00a0.-]?\d){12,}")
-_CARD_DIGITS = range(13, 20)
+_ISSUERS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11,16}"  # American Express, Diners Club
+    r"|(?:6011|64[4-9]\d|65\d\d|62\d\d|81\d\d|35\d\d)\d{12,15}"  # Discover, UnionPay, JCB
+    r"|(?:50|5[6-9]|6[0-9])\d{10,17}"  # Maestro
+)
 _CARD_GROUPS = re.compile(r"4,4,4,[1-4]|4,4,4,4,[1-3]|4,6,[45]")
 """Lengths of the groups in which cards print their numbers; an expiry beside one is no part of it."""
 _OURS = re.compile(
@@ -108,9 +114,13 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 def _is_card(text: str) -> bool:
-    """The length and the check digit of payment cards (ISO/IEC 7812-1, annex B)."""
-    digits = [int(c) for c in text if c.isdigit()]
-    if len(digits) not in _CARD_DIGITS or len(set(digits)) == 1:
+    """The issuer's first digits with their length, and the check digit (ISO/IEC 7812-1, annex B).
+
+    The first digits matter: one tracking number in ten would pass the check digit alone.
+    """
+    number = "".join(c for c in text if c.isdigit())
+    if not _ISSUERS.fullmatch(number) or len(set(number)) == 1:
         return False
-    doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
+    digits = [int(c) for c in reversed(number)]
+    doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(digits)]
     return sum(doubled) % 10 == 0

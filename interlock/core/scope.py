@@ -196,7 +196,8 @@ class TaskScope:
                 expires_at=now + timedelta(seconds=within_s),
                 path=self.path,
             )
-            body = {"question": name, "kind": kind, "title": title, "whom": whom, "details": details}
+            body: dict[str, Any] = {"question": name, "kind": kind, "title": title, "whom": whom}
+            body |= {"details": details, "expires_at": question.expires_at}
             self.note("question.asked", body, name)
             await self.flush(questions=[question])
         before = self.pending
@@ -210,6 +211,8 @@ class TaskScope:
             question = await self.ledger.question(name) or question
         if self.pending is not None and self.pending.id == name:
             self.pending = before if before is not None and before.id != name else None
+        if question.state != "answered":
+            self.note("question.expired", {"question": name, "kind": kind, "title": title}, name)
         return question
 
     def raise_pending(self) -> None:

@@ -71,10 +71,6 @@ class Inbox(Protocol):
         """Stores where in the graph a question was asked, once that is known."""
         ...
 
-    async def withdraw(self, run: str, task: str, keep: set[str]) -> None:
-        """Withdraws the open questions of a task that its latest execution did not ask again."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Line:

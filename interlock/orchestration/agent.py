@@ -61,12 +61,14 @@ class Agent(Declared[*Ins, Out], Generic[*Ins, Out]):
                 name: Given(kind="value", value=plain(state.get(place)), sources=(place,))
                 for name, place in zip(self.inputs, inputs, strict=True)
             }
-            # A loop may come here again: every visit is a task of its own, and keeps its name when re-executed.
+            # A loop may come here again: a visit is a task of its own, and keeps its name when re-executed.
             visit = runtime.execution_info.task_id[:8] if runtime.execution_info else "0"
             stored: Stored | None = None
             for attempt in range(1, self.attempts + 1):
                 feedback = stored.why if stored else ""
-                work = Slice(task=f"{key}:{visit}", agent=self.name, attempt=attempt, feedback=feedback, inputs=given)
+                work = Slice(
+                    task=f"{key}:{visit}", agent=self.name, attempt=attempt, feedback=feedback, inputs=given
+                )
                 stored = await perform(self, work, context)
                 if stored.status != "failed" or not stored.retryable:
                     break

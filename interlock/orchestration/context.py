@@ -73,7 +73,7 @@ class RunContext:
         return self._scope(name, self.version, task, attempt, Limits(), tools)
 
     async def move(self, scope: TaskScope, to: RunState, reason: str, **more: Any) -> None:  # noqa: ANN401
-        """Changes the run's state together with what the scope has noted; once made, a move is not repeated."""
+        """Changes the run's state with what the scope has noted; once made, a move is not repeated."""
         behind = to in _ORDER and self.state in _ORDER and _ORDER.index(self.state) >= _ORDER.index(to)
         if not self.bound or behind or self.state in FINAL:
             await scope.flush()

@@ -75,6 +75,8 @@ def build_crew(
             Send(s.agent, {"slice": s.model_dump(mode="json", exclude_defaults=True), "run": run})
             for s in slices
         ]
+        if blocked:
+            await _tell_skipped(blocked, runtime.context or unbound(run))
         update = {
             name: stored.model_dump(mode="json", exclude_defaults=True) for name, stored in blocked.items()
         }
@@ -89,3 +91,12 @@ def build_crew(
         crew.add_node(name, specialist(agent, unbound, reflections.get(name)), metadata=metadata)
         crew.add_edge(name, DISPATCH)
     return crew.compile(name="crew")
+
+
+async def _tell_skipped(blocked: Mapping[str, Stored], context: RunContext) -> None:
+    """Puts tasks that can never start into the record; nobody else would."""
+    scope = context.desk("supervisor", DISPATCH)
+    for stored in blocked.values():
+        told = {"task": stored.task, "agent": stored.agent, "status": stored.status, "why": stored.why}
+        scope.note("task.skipped", told, stored.task)
+    await scope.flush()

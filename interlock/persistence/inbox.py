@@ -68,15 +68,6 @@ class SqlInbox:
         statement = update(schema.questions).where(_q.id == question).values(path=rows.dump(list(path)))
         await self._database.write(lambda connection: connection.execute(statement))
 
-    async def withdraw(self, run: str, task: str, keep: set[str]) -> None:
-        """Withdraws the open questions of a task that its latest execution did not ask again."""
-        statement = (
-            update(schema.questions)
-            .where(_q.run == run, _q.task == task, _q.state == "open", _q.id.not_in(sorted(keep)))
-            .values(state="withdrawn")
-        )
-        await self._database.write(lambda connection: connection.execute(statement))
-
 
 def _asked(connection: Connection, question: str) -> Question:
     row = connection.execute(_GET, {"question": question}).first()

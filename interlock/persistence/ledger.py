@@ -4,16 +4,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, case, select, update
 
+from interlock.core.events import Draft
 from interlock.core.journal import Entry
 from interlock.core.ports import Batch, Clock, Move
 from interlock.core.questions import Question, Receipt
-from interlock.core.runs import RunState, check_move
+from interlock.core.runs import FINAL, RunState, check_move
 from interlock.errors import EffectTaken, LeaseLost, NotFound, ReceiptUsed
 from interlock.persistence import rows, schema
 from interlock.persistence.database import Database
 from interlock.persistence.sqlite import insert
 
 _j, _k, _r = schema.journal.c, schema.effect_keys.c, schema.receipts.c
+_q = schema.questions.c
 
 _RANK = {"planned": 0, "sent": 1, "unknown": 2, "confirmed": 3, "failed": 3, "compensated": 4}
 """How far an effect has come. It never goes back, and what is known for good (3, 4) is never rewritten."""
@@ -157,6 +159,8 @@ def _commit(connection: Connection, batch: Batch, now: datetime) -> None:
         # A run may make the same move twice, so the event's name carries where in the chain it was made.
         tag = f"{run.state}->{batch.move.to}@{run.head_seq}"
         drafts.append(rows.fact(batch.run, "run.moved", actor, now, body, tag))
+        if batch.move.to in FINAL:
+            drafts.extend(_withdraw(connection, batch.run, now))
     rows.append(connection, batch.run, (run.head_seq, run.head_hash), drafts, now)
 
 
@@ -190,6 +194,17 @@ def _claim_key(connection: Connection, batch: Batch, tool: str, name: str) -> No
         f"{tool} for {name!r} was already caused by run {holder.run} (task {holder.task!r}); it was not "
         "sent again."
     )
+
+
+def _withdraw(connection: Connection, run: str, now: datetime) -> list[Draft]:
+    """Withdraws what a run that is over still asked; nobody should have to answer it."""
+    of_run = (_q.run == run, _q.state == "open")
+    found = connection.execute(select(_q.id, _q.task, _q.title).where(*of_run).order_by(_q.id)).all()
+    if found:
+        connection.execute(update(schema.questions).where(*of_run).values(state="withdrawn"))
+    kind, actor = "question.withdrawn", "supervisor"
+    told = [(q.id, q.task, {"question": q.id, "title": q.title}) for q in found]
+    return [rows.fact(run, kind, actor, now, body, question, task) for question, task, body in told]
 
 
 def _move(connection: Connection, run: str, move: Move) -> None:

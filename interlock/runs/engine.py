@@ -131,8 +131,6 @@ class InlineEngine:
         if stored.state in FINAL:
             raise WrongState(f"run {run} is {stored.state} already and cannot be canceled.")
         async with lease(self._runs, run, self.worker, self._lease_s) as fence:
-            for question in await self._inbox.list("open", run):
-                await self._inbox.withdraw(run, question.task, set())
             why = reason or f"{by.user} canceled it"
             await self._ledger.commit(Batch(run=run, fence=fence, move=Move(to="canceled", reason=why)))
             await self._record.sign(run, self._clock.now())

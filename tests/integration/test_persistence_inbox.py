@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from interlock.core.policy import Verdict
-from interlock.core.ports import Batch
+from interlock.core.ports import Batch, Move
 from interlock.core.principal import Principal
 from interlock.core.questions import Answer
 from interlock.errors import AnswerRefused, InterlockError, NotFound
@@ -192,22 +192,15 @@ async def test_questions_are_listed_oldest_first_and_by_what_they_are_now(
     assert [q.state for q in await inbox.list(None)] == ["expired", "open"]
 
 
-async def test_questions_not_asked_again_are_withdrawn(inbox: SqlInbox, ledger: SqlLedger) -> None:
-    """Those of the task that are not kept; answered ones stay answered."""
-    kept = question("clarify", id="q-kept")
-    other = question("clarify", id="q-other", task="t2")
+async def test_questions_of_a_run_that_is_over_are_withdrawn(inbox: SqlInbox, ledger: SqlLedger) -> None:
+    """In the transaction that ends the run; answered ones stay answered, and a late answer is refused."""
     done = question("clarify", id="q-done", answer_schema={"type": "string"})
-    await ledger.commit(Batch("r-1", None, questions=[kept, other, done]))
+    await ledger.commit(Batch("r-1", None, questions=[done]))
     await inbox.answer(Answer(question="q-done", by=LEAD, value="x"))
 
-    await inbox.withdraw("r-1", "t1", keep={"q-kept"})
+    await ledger.commit(Batch("r-1", None, move=Move(to="canceled", reason="not needed")))
 
-    assert {q.id: q.state for q in await inbox.list(None)} == {
-        ASKED: "withdrawn",
-        "q-kept": "open",
-        "q-other": "open",
-        "q-done": "answered",
-    }
+    assert {q.id: q.state for q in await inbox.list(None)} == {ASKED: "withdrawn", "q-done": "answered"}
     with pytest.raises(AnswerRefused, match="already withdrawn"):
         await inbox.answer(yes())
 
