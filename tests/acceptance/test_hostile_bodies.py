@@ -291,9 +291,6 @@ def empty() -> Generator[Path]:
         yield Path(name)
 
 
-SEEN: Counter[str] = Counter()
-
-
 @settings(
     max_examples=25,
     deadline=None,
@@ -316,4 +313,45 @@ def test_a_hostile_body_never_pays_more_than_was_approved(
             async with asyncio.timeout(PATIENCE_S):
                 return await live(style, programs, answers, seed, folder)
 
-        SEEN[asyncio.run(bounded()).state] += 1
+        asyncio.run(bounded())
+
+
+FIVE = Op("pay", 5)
+SEVEN = Op("pay", 7)
+NAMED: dict[str, tuple[list[Program], str, list[int]]] = {
+    "swallows its question": ([Program((Op("swallow", 0, (FIVE,)),), "well")], "completed", [5]),
+    "swallows everything": ([Program((Op("swallow_all", 0, (FIVE,)),), "well")], "completed", [5]),
+    "asks and pays at once": ([Program((Op("gather", 0, (Op("ask"), FIVE)),), "well")], "completed", [5]),
+    "pays twice": ([Program((Op("twice", 0, (FIVE,)),), "well")], "completed", [5, 5]),
+    "pays when it is over": ([Program((Op("late", 0, (FIVE,)),), "well")], "completed", []),
+    "leaves something that will not end": (
+        [Program((Op("stubborn", 0, (FIVE,)),), "well")],
+        "completed",
+        [],
+    ),
+    "changes its mind after the yes": (
+        [Program((FIVE,), "well"), Program((SEVEN,), "well")],
+        "completed",
+        [5],
+    ),
+    "breaks after it has paid": ([Program((FIVE,), "raising")], "failed", [5]),
+    "answers nonsense after it has paid": ([Program((FIVE,), "wrongly")], "failed", [5]),
+    "pays what is denied": ([Program((Op("pay", DENIED),), "well")], "failed", []),
+    "pays something else when tried again": (
+        [Program((FIVE,), "well"), Program((FIVE,), "raising"), Program((SEVEN,), "well")],
+        "completed",
+        [5],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_hostile_body_that(empty: Path, tmp_path: Path, name: str) -> None:
+    """With every question answered by yes, each way of misbehaving ends as it should and pays what it may."""
+    programs, state, amounts = NAMED[name]
+    folder = Path(shutil.copytree(empty, tmp_path / "run"))
+
+    run = asyncio.run(live("keyed", programs, ["yes"], 0, folder))
+
+    assert run.state == state
+    assert [int(row.amount) for row in Book(folder / "payments.db").rows()] == amounts
