@@ -175,8 +175,9 @@ def _case(line: str, where: str, settings: SuiteSettings) -> Case:
     if not isinstance(told, dict):
         raise BadInput(f"{where}, is no JSON object.")
     written = dict(cast("dict[str, Any]", told))
-    _move(written, "expect", "facts", settings.facts)
-    _move(written, "weather", "world", tuple(settings.weather))
+    for field, into, names in (("expect", "facts", settings.facts), ("weather", "world", settings.weather)):
+        if not _move(written, field, into, tuple(names)):
+            raise BadInput(f"{where}: {field}.{into}: no such field.")
     try:
         case = Case.model_validate(written)
     except ValidationError as error:
@@ -190,15 +191,20 @@ def _case(line: str, where: str, settings: SuiteSettings) -> Case:
     return case
 
 
-def _move(written: dict[str, Any], field: str, into: str, names: tuple[str, ...]) -> None:
-    """Takes what the suite itself declares out of a field, so that everything else can be refused."""
+def _move(written: dict[str, Any], field: str, into: str, names: tuple[str, ...]) -> bool:
+    """Takes what the suite itself declares out of a field, so that everything else can be refused.
+
+    Returns:
+        False where a case uses the word that is ours for that.
+    """
     held: object = written.get(field)
     if isinstance(held, dict):
         given = cast("dict[str, Any]", held)
         rest = {name: value for name, value in given.items() if name not in names}
         if into in rest:
-            return  # refused below: `facts` and `world` are our words, not those of a case
+            return False
         written[field] = {**rest, into: {name: given[name] for name in names if name in given}}
+    return True
 
 
 def _told(error: ValidationError) -> str:

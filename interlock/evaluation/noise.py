@@ -13,8 +13,8 @@ from interlock.core.canonical import Json
 Variant: TypeAlias = Literal["plain", "noisy", "reordered"]
 ONE_IN = 10
 """Every tenth word, on average, is misspelt; that is a hurried writer, not a broken keyboard."""
-WORD = re.compile(r"(?<![\w@/=+#-])(?<!\w[.'’])[^\W\d_]{4,}(?![\w@/=+(]|[.'’-]\w)")
-"""Words of letters alone: no digit in or beside them, no part of an address, a number or a link."""
+WORD = re.compile(r"(?<!\S)[\"'(]*([^\W\d_]{4,})[.,;:!?\"')]*(?!\S)")
+"""Words of letters alone, with punctuation around them: no part of a number, an address or a link."""
 GAP = re.compile(r"(?<=[.!?])\s+|\s*\n+\s*")
 
 
@@ -35,7 +35,8 @@ def misspelt(text: str, rng: random.Random) -> str:
     words = list(WORD.finditer(text))
     count = max(1, round(len(words) / ONE_IN)) if words else 0
     for found in sorted(rng.sample(words, count), key=lambda word: -word.start()):
-        text = text[: found.start()] + _slip(found.group(), rng) + text[found.end() :]
+        start, end = found.span(1)
+        text = text[:start] + _slip(found[1], rng) + text[end:]
     return text
 
 
@@ -47,7 +48,12 @@ def reordered(text: str, rng: random.Random) -> str:
     mixed = list(sentences)
     while mixed == sentences:
         rng.shuffle(mixed)
-    return "".join(part + gap for part, gap in zip(mixed, [*gaps, ""], strict=True))
+    return "".join(part + _after(part, gap) for part, gap in zip(mixed, [*gaps, ""], strict=True))
+
+
+def _after(part: str, gap: str) -> str:
+    """The gap after a part; a line's end where the part, a name perhaps, would run into the next one."""
+    return gap if not gap or part.endswith((".", "!", "?")) else "\n"
 
 
 def _slip(word: str, rng: random.Random) -> str:

@@ -19,6 +19,8 @@ START_S = 120.0
 """How long a process may take to import the graph."""
 CASE_S = 120.0
 """How long one case may take; the process that plays a longer one is ended."""
+END_S = 10.0
+"""How long a process may take to close what it opened."""
 LINE_BYTES = 16 * 1024 * 1024
 """The longest answer of a process."""
 SEED = 1
@@ -171,7 +173,7 @@ class Process:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), END_S)
         except (TimeoutError, asyncio.CancelledError):
             with suppress(ProcessLookupError):
                 process.kill()
