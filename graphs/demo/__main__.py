@@ -23,14 +23,14 @@ async def play(stage: Stage) -> None:
     """Plays the five acts and adds up."""
     began = time.monotonic()
     stage.print("Interlock, in five acts. Everything runs here: no key, no account, loopback only.")
-    cases = await _act(stage, desk.play, stage) or []
-    await _act(stage, approval.play, stage)
-    await _act(stage, crash.play, stage)
+    cases = await played(stage, desk.play, stage) or []
+    await played(stage, approval.play, stage)
+    await played(stage, crash.play, stage)
     if cases:
-        await _act(stage, story.play, stage, cases)
-        await _act(stage, tampering.play, stage, cases)
+        await played(stage, story.play, stage, cases)
+        await played(stage, tampering.play, stage, cases)
     calls = sum(case.run.spend.tool_calls for case in cases)
-    total = await _act(stage, _counted, stage)
+    total = await played(stage, _counted, stage)
     doubled, lost = (total.doubled, total.lost) if total else ("?", "?")
     stage.print(
         "",
@@ -51,7 +51,7 @@ async def _counted(stage: Stage) -> Any:  # noqa: ANN401
     return total
 
 
-async def _act(stage: Stage, act: Callable[..., Awaitable[T]], *given: Any) -> T | None:  # noqa: ANN401
+async def played(stage: Stage, act: Callable[..., Awaitable[T]], *given: Any) -> T | None:  # noqa: ANN401
     """Plays one act; one that breaks is a broken promise, and the others go on."""
     try:
         return await act(*given)
@@ -60,7 +60,8 @@ async def _act(stage: Stage, act: Callable[..., Awaitable[T]], *given: Any) -> T
         return None
 
 
-def _run(folder: Path) -> int:
+def run_in(folder: Path) -> int:
+    """Plays the demo in a folder; 0 if everything came out as promised, else 1."""
     with Stage(folder) as stage:
         desk.prepare(stage)
         asyncio.run(play(stage))
@@ -84,14 +85,14 @@ def main() -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal without the letters still gets the story
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="interlock-demo-", ignore_cleanup_errors=True) as folder:
-            return _run(Path(folder))
+            return run_in(Path(folder))
     try:
         keep.mkdir(parents=True, exist_ok=True)
         if any(keep.iterdir()):
             parser.error(f"{str(keep)!r} is not empty: name a new folder.")
     except OSError as error:
         parser.error(f"{str(keep)!r} cannot be used: {error.strerror}.")
-    return _run(keep)
+    return run_in(keep)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,14 @@ PROCESSES = "processes.txt"
 class Stage(AbstractContextManager["Stage"]):
     """Everything the acts share; on leaving, no process it started is left."""
 
-    def __init__(self, folder: Path, out: IO[str] = sys.stdout) -> None:
-        """Plays in `folder`, which must be there, and writes to `out`."""
+    def __init__(self, folder: Path, out: IO[str] | None = None) -> None:
+        """Plays in `folder`, which must be there, and writes to `out`, by default standard output."""
         self.folder = folder.resolve()
         self.broken: list[str] = []
         """What did not come out as promised."""
-        self._out = out
-        self._bold = ("\033[1m", "\033[0m") if out.isatty() and "NO_COLOR" not in os.environ else ("", "")
+        self._out = sys.stdout if out is None else out
+        plain = not self._out.isatty() or "NO_COLOR" in os.environ
+        self._bold = ("", "") if plain else ("\033[1m", "\033[0m")
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -62,7 +63,16 @@ class Stage(AbstractContextManager["Stage"]):
         for line in text.splitlines():
             told = line.strip()
             first = " " * (indent + len(line) - len(line.lstrip()))
-            self.print(*textwrap.wrap(told, WIDTH, initial_indent=first, subsequent_indent=first))
+            # An id keeps its parts together: it is copied by hand.
+            lines = textwrap.wrap(
+                told,
+                WIDTH,
+                initial_indent=first,
+                subsequent_indent=first,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+            self.print(*lines)
 
     def print(self, *lines: str) -> None:
         """Prints lines as they are, at once."""
