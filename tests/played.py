@@ -17,6 +17,7 @@ import pytest
 from graphs.demo.stage import ROOT
 from interlock.bootstrap import Stores
 from interlock.core.audit import Report, verify
+from interlock.core.events import Head
 from interlock.settings import Settings
 
 PATIENCE_S = 240.0
@@ -97,19 +98,30 @@ def rows(book: Path, query: str) -> list[Any]:
         return db.execute(query).fetchall()
 
 
-def audit(folder: Path, name: str, *, heads: bool = True) -> Report:
+def audit(folder: Path, name: str, *, heads: bool = True, exported_from: str = "") -> Report:
     """Verifies one of the databases that the demo kept, with the key that it signed with."""
+    exported = asyncio.run(heads_in(folder, exported_from)) if exported_from else []
 
     async def work() -> Report:
-        given = Settings(database_url=f"sqlite:///{folder / name}", key_folder=folder / "keys")
-        async with Stores.open(given) as stores:
+        async with Stores.open(settings_of(folder, name)) as stores:
             runs = [run.id for run in await stores.runs.list()]
             lines = [line for run in runs for line in await stores.record.lines(run)]
             ends = {run: await stores.record.end(run) for run in runs}
             signed = await stores.record.heads() if heads else []
-            return verify(lines, signed, stores.signer.check, ends=ends)
+            return verify(lines, signed, stores.signer.check, ends=ends, exported=exported)
 
     return asyncio.run(work())
+
+
+async def heads_in(folder: Path, name: str) -> list[Head]:
+    """The signed heads in a kept database."""
+    async with Stores.open(settings_of(folder, name)) as stores:
+        return await stores.record.heads()
+
+
+def settings_of(folder: Path, name: str) -> Settings:
+    """Settings for one of the databases that the demo kept."""
+    return Settings(database_url=f"sqlite:///{folder / name}", key_folder=folder / "keys")
 
 
 def words(text: str) -> str:

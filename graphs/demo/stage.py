@@ -32,6 +32,7 @@ class Stage(AbstractContextManager["Stage"]):
         self._out = sys.stdout if out is None else out
         plain = not self._out.isatty() or "NO_COLOR" in os.environ
         self._bold = ("", "") if plain else ("\033[1m", "\033[0m")
+        self._empty = False
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -75,9 +76,11 @@ class Stage(AbstractContextManager["Stage"]):
             self.print(*lines)
 
     def print(self, *lines: str) -> None:
-        """Prints lines as they are, at once."""
+        """Prints lines as they are, at once; of empty lines one after the other, only one."""
         for line in lines:
-            print(line, file=self._out)
+            if line or not self._empty:
+                print(line, file=self._out)
+            self._empty = not line
         self._out.flush()
 
     def promise(self, kept: bool, what: str) -> None:

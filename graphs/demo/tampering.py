@@ -1,8 +1,8 @@
-"""Act 5: somebody edits the record, more and more cleverly; it is found, named, and restored."""
+"""Act 5: somebody edits the record, more and more thoroughly; it is found, named, and restored."""
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -12,21 +12,25 @@ from graphs.demo.desk import FOLDER, Case
 from graphs.demo.stage import Stage, database, settings
 from interlock.bootstrap import Stores
 from interlock.core.audit import Report, verify
-from interlock.core.events import Event, body_digest
+from interlock.core.events import Event, Head, body_digest
 
 TICKET, PAID, CLAIMED = "T-007", "34.50", "3450.00"
-ORIGINAL, EDITED, RECOMPUTED = "before.db", "edited.db", "recomputed.db"
-"""Copies that stay in the folder: as it was, edited, and edited with the chain recomputed."""
+ORIGINAL, EDITED, RECOMPUTED, UNSIGNED = "before.db", "edited.db", "recomputed.db", "unsigned.db"
+"""Copies that stay in the folder: as it was; edited; with the chain recomputed; and without signed heads."""
 
 
 async def play(stage: Stage, cases: list[Case]) -> None:
-    """Attacks the record of one run three times."""
-    stage.act(5, "Somebody edits the record. Whatever they do without the signing key is found and named.")
+    """Attacks the record of one run four times."""
+    stage.act(
+        5,
+        "Somebody edits the record: it is refused, and with more effort found, named and undone.",
+    )
     folder = stage.scene(FOLDER)
     book = database(folder)
     run = next(case.run.id for case in cases if case.ticket["id"] == TICKET)
     _copy(book, folder / ORIGINAL)
     seq = _sent(book, run)
+    kept = await _heads(folder)
     stage.say(
         f"They want the record of {TICKET} to say {CLAIMED} instead of {PAID} (event {seq} of run {run})."
     )
@@ -40,6 +44,8 @@ async def play(stage: Stage, cases: list[Case]) -> None:
     await _attack(stage, run, seq, lambda db: _write_body(db, run, seq), EDITED)
     stage.say("(c) They also compute its digest, its hash, every later hash and the run's row anew:")
     await _attack(stage, run, seq, lambda db: _recompute(db, run, seq), RECOMPUTED)
+    stage.say("(d) They delete the signed heads as well; heads that were exported before still tell:")
+    await _attack(stage, run, seq, lambda db: _unsign(db, run, seq), UNSIGNED, kept)
 
     stage.say("The database is restored from its copy:")
     report = await audit(folder)
@@ -48,24 +54,36 @@ async def play(stage: Stage, cases: list[Case]) -> None:
     stage.promise(report.whole, "the restored record verifies")
 
 
-async def audit(folder: Path) -> Report:
-    """Verifies every run of a scene, as `interlock audit verify` does."""
+async def audit(folder: Path, kept: Sequence[Head] = ()) -> Report:
+    """Verifies every run of a scene, as `interlock audit verify` does; `kept` are heads kept elsewhere."""
     async with Stores.open(settings(folder)) as stores:
         runs = [run.id for run in await stores.runs.list()]
         lines = [line for run in runs for line in await stores.record.lines(run)]
         ends = {run: await stores.record.end(run) for run in runs}
-        return verify(lines, await stores.record.heads(), stores.signer.check, ends=ends)
+        heads = await stores.record.heads()
+        return verify(lines, heads, stores.signer.check, ends=ends, exported=kept)
+
+
+async def _heads(folder: Path) -> list[Head]:
+    """The signed heads, as `interlock audit export --heads` prints them."""
+    async with Stores.open(settings(folder)) as stores:
+        return await stores.record.heads()
 
 
 async def _attack(
-    stage: Stage, run: str, seq: int, change: Callable[[sqlite3.Connection], None], keep: str
+    stage: Stage,
+    run: str,
+    seq: int,
+    change: Callable[[sqlite3.Connection], None],
+    keep: str,
+    kept: Sequence[Head] = (),
 ) -> None:
     """Changes the database without its triggers, verifies it, keeps a copy of it, and restores it."""
     folder = stage.scene(FOLDER)
     book = database(folder)
     refused = _try(book, lambda db: (_drop_triggers(db), change(db)))
     stage.promise(not refused, f"without triggers nothing stops them ({refused})")
-    report = await audit(folder)
+    report = await audit(folder, kept)
     _copy(book, folder / keep)
     _copy(folder / ORIGINAL, book)
     found = report.first
@@ -139,3 +157,9 @@ def _recompute(db: sqlite3.Connection, run: str, seq: int) -> None:
         )
         prev = event.hash
     db.execute("UPDATE runs SET head_hash = ? WHERE id = ?", (prev, run))
+
+
+def _unsign(db: sqlite3.Connection, run: str, seq: int) -> None:
+    """Recomputes the chain, and deletes what cannot be made to fit it."""
+    _recompute(db, run, seq)
+    db.execute("DELETE FROM heads WHERE run = ?", (run,))

@@ -15,8 +15,7 @@ from graphs.demo.stage import ROOT
 from interlock.bootstrap import Stores
 from interlock.observability.explain import explain
 from interlock.observability.narrate import narrate
-from interlock.settings import Settings
-from tests.played import Played, audit, once, rows, words
+from tests.played import Played, audit, once, rows, settings_of, words
 from tools.seed import seed
 
 played = pytest.fixture(scope="session")(once)
@@ -155,8 +154,7 @@ def test_the_story_is_that_of_the_record(played: Played) -> None:
 
     async def told() -> list[str]:
         folder = played.folder / "desk"
-        given = Settings(database_url=f"sqlite:///{folder / 'interlock.db'}", key_folder=folder / "keys")
-        async with Stores.open(given) as stores:
+        async with Stores.open(settings_of(folder, "interlock.db")) as stores:
             (run,) = [each for each in await stores.runs.list() if '"T-011"' in json.dumps(each.input)]
             return narrate(explain(run, await stores.record.lines(run.id)))
 
@@ -177,13 +175,15 @@ def test_every_edit_is_found_and_named(played: Played) -> None:
     told = words(played.act[5])
     wanted = re.search(r"\(event (\d+) of run (\S+)\)", told)
     edited, recomputed = audit(folder, "edited.db").first, audit(folder, "recomputed.db").first
+    kept = audit(folder, "unsigned.db", exported_from="before.db").first
 
-    assert wanted and edited and recomputed
+    assert wanted and edited and recomputed and kept
     assert (edited.run, edited.seq) == (wanted[2], int(wanted[1]))
     assert recomputed.run == wanted[2] and "a signed head has another hash" in recomputed.what
     assert "bodies can only be appended to" in told
-    assert words(str(edited)) in told and words(str(recomputed)) in told
-    assert told.count("audit: broken") == 2 and told.count("audit: ok") == 1
+    assert kept.run == wanted[2] and "an exported head has another hash" in kept.what
+    assert all(words(str(finding)) in told for finding in (edited, recomputed, kept))
+    assert told.count("audit: broken") == 3 and told.count("audit: ok") == 1
 
 
 def test_only_the_signature_finds_the_recomputed_chain(played: Played) -> None:
