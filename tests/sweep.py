@@ -422,16 +422,16 @@ def _list_points(made: Desk, top: Path, guards: Guards) -> list[Point]:
     """Passes every point of an undisturbed execution and says what they are."""
     folder = _copy(top, "whole")
 
-    def work() -> list[Point]:
+    def work() -> tuple[list[Point], dict[str, Any]]:
         points = Points()
         points.install(made.book)
-        run_with_points(points, lambda: drive(made, folder, "A-whole", guards))
-        return points.passed
+        ended = run_with_points(points, lambda: drive(made, folder, "A-whole", guards))
+        return points.passed, ended
 
-    code, passed = in_child(work)
-    if code:
-        raise RuntimeError("the program does not run to its end undisturbed")
-    return [Point(*each) for each in passed]
+    code, told = in_child(work)
+    if code or told[1]["outcome"] != "resolved" or len(made.book.rows("A-whole")) != 1:
+        raise RuntimeError(f"the program does not pay once when nothing disturbs it: {told and told[1]}")
+    return [Point(*each) for each in told[0]]
 
 
 def _copy(top: Path, name: str) -> Path:
