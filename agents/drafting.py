@@ -1,7 +1,8 @@
 """The `drafting` specialist: writes the reply from what the others found. The gate judges every word of it.
 
 A LangGraph graph: choose what is to be told, write it, polish it. In `careless` weather (`tools/books.py`) it
-believes an amount the customer claims, until it is told otherwise; in `stubborn` weather also then.
+believes an amount or a parcel's number that the customer claims, until it is told otherwise; in `stubborn`
+weather also then.
 """
 
 import re
@@ -15,13 +16,13 @@ from agents import phrases
 from agents.escalation import escalation
 from agents.orders import orders
 from agents.returns import returns
-from agents.ticket import Draft, Settlement, Ticket
+from agents.ticket import Draft, Settlement, Ticket, tracking_numbers
 from interlock import Agent, Doors, Findings
 from interlock.errors import ToolFailed, ToolUnavailable
 from tools.books import weather
 from tools.shop import customer
 
-AMOUNT = re.compile(r"\b\d{1,5}[.,]\d{2}\b")
+AMOUNT = re.compile(r"\b\d{1,5}[.,]\d{2}\b|\b\d{1,5}(?=\s?(?:€|eur\b|euros?\b))", re.IGNORECASE)
 
 
 class State(TypedDict):
@@ -79,16 +80,22 @@ async def report(state: State) -> dict[str, Any]:
 
 
 def mood(state: State, runtime: Runtime[Any]) -> Literal["believe", "polish"]:
-    """Whether the draft believes an amount the customer claims; only in weather made for that."""
+    """Whether the draft believes what the customer claims; only in weather made for that."""
     doors: Doors = runtime.context
     careless = weather("draft") == "stubborn" or (weather("draft") == "careless" and not doors.feedback)
-    return "believe" if careless and AMOUNT.search(state["ticket"]["text"]) else "polish"
+    return "believe" if careless and claims(state["ticket"]["text"]) else "polish"
 
 
 async def believe(state: State) -> dict[str, Any]:
-    """Repeats the customer's amount as if it were known; the gate has to find it."""
-    claimed = AMOUNT.findall(state["ticket"]["text"])
-    return {"told": [*state["told"], f"You paid {claimed[0]} EUR for it, and that is what you get back."]}
+    """Repeats what the customer claims as if it were known; the gate has to find it."""
+    return {"told": [*state["told"], *claims(state["ticket"]["text"])]}
+
+
+def claims(text: str) -> list[str]:
+    """The first amount and the first parcel that a text claims, as a believer repeats them."""
+    amounts, parcels = AMOUNT.findall(text)[:1], tracking_numbers(text)[:1]
+    paid = [f"You paid {amount} EUR for it, and that is what you get back." for amount in amounts]
+    return paid + [f"Your parcel is {number}, as you say." for number in parcels]
 
 
 async def polish(state: State) -> dict[str, Any]:

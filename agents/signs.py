@@ -13,22 +13,35 @@ from agents.words import Words, denied, followed, has, near, places, sentences, 
 Rule: TypeAlias = Callable[[list[str]], bool]
 """Reads one sentence, as tokens."""
 
-DROP = Words("ignore disregard forget override bypass ignoriere vergiss")
-RULES = Words("instruction instructions rule rules policy policies guideline guidelines prompt restrictions")
+DROP = Words("ignore disregard forget override bypass ignoriere ignorieren vergiss missachte umgehe")
+RULES = Words(
+    "instruction instructions rule rules policy policies guideline guidelines prompt restrictions"
+    " anweisung anweisungen regel regeln vorgaben richtlinien"
+)
 OWN = Words("my our delivery assembly care")
-SKIP = Words("skip bypass override disable circumvent without suspend")
-CONTROLS = Words("check checks approval approvals limit limits filter filters verification safeguards")
+SKIP = Words("skip bypass override disable circumvent without suspend uberspringe ohne")
+CONTROLS = Words(
+    "check checks approval approvals limit limits filter filters verification safeguards"
+    " prufung freigabe genehmigung"
+)
 SPILL = Words("reveal print repeat output dump disclose list show")
 INNER = Words("prompt database password passwords credentials secrets")
 MODES = Words("debug developer admin administrator god root")
 SPECIAL = Words("jailbreak sudo")
-MACHINE = Words("bot chatbot assistant ai llm gpt helpfulbot")
-ROLE = Words("now always must obey comply pretend act")
-SYSTEM = Words("system developer developers programmers administrator")
+MACHINE = Words("bot chatbot assistant ai llm gpt helpfulbot ki assistent sprachmodell")
+ROLE = Words("now always must obey comply pretend act jetzt immer musst")
+SYSTEM = Words("system developer developers programmers administrator entwickler")
 THEIRS = Words("your the our sound audio")
-VOUCH = Words("approved authorised authorized verified cleared confirmed signed")
-BOSS = Words("supervisor manager management ceo director headquarters lead")
+VOUCH = Words(
+    "approved authorised authorized verified cleared confirmed signed genehmigt freigegeben bestatigt"
+)
+BOSS = Words(
+    "supervisor manager management ceo director headquarters lead chef leitung vorgesetzten geschaftsfuhrung"
+)
 CODED = Words("decode base64 rot13 hex encoded decrypt")
+ORDERS = Words(
+    "refund approve pay issue mark confirm include append credit grant erstatte genehmige zahle bestatige"
+)
 DO = Words("do please and then")
 NOT = Words("dont not never")
 SUBJECT = Words("i you he she we they it did")
@@ -85,6 +98,14 @@ def _drops_rules(said: list[str]) -> bool:
     )
 
 
+def _orders_a_machine(said: list[str]) -> bool:
+    """Tells a machine that reads along what to do; `your chatbot` is what honest customers talk about."""
+    return any(
+        has(said[at + 1 : at + 9], ORDERS) and not has(said[max(0, at - 2) : at], THEIRS)
+        for at in places(said, MACHINE)
+    )
+
+
 def _speaks_for_system(said: list[str]) -> bool:
     """Names the machinery behind the desk; `your system` is what honest customers complain about."""
     return any(
@@ -104,6 +125,7 @@ PURSES = "money to somewhere else"
 SHAPES = [("a call of a tool", CALL), ("an encoded text", BLOB)]
 STRONG: list[tuple[str, Rule]] = [
     ("drops the rules", _drops_rules),
+    ("gives a machine orders", _orders_a_machine),
     ("skips the controls", lambda said: followed(said, SKIP, CONTROLS, 5)),
     ("asks for the inside", lambda said: followed(said, SPILL, INNER, 6)),
     ("a special mode", lambda said: followed(said, MODES, Words("mode"), 1) or has(said, SPECIAL)),
