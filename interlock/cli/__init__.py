@@ -65,10 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; every error is one sentence on standard error."""
     try:
         return app(args=arguments, prog_name="interlock", standalone_mode=False) or exits.DONE
-    except InterlockError as error:
-        code, told = exits.of_error(error), error.message
-    except typer.TyperException as error:
-        code, told = exits.BAD_INPUT, _usage(error)
     except BrokenPipeError:
         # The reader has gone; without this Python would complain once more while shutting down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,11 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return exits.STOPPED
     except Exception as error:
-        code, told = exits.FAILED, _unexpected(error)
-    terminal.tell(told)
-    if project.debugging():
-        traceback.print_exc()
-    return code
+        code, told = _told(error)
+        terminal.tell(told)
+        if project.debugging():
+            traceback.print_exception(error)
+        return code
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """The exit code of an error, and its sentence."""
+    if isinstance(error, InterlockError):
+        return exits.of_error(error), error.message
+    if isinstance(error, typer.TyperException):
+        return exits.BAD_INPUT, _usage(error)
+    return exits.FAILED, _unexpected(error)
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -36,10 +36,10 @@ def list_(
     if json:
         terminal.emit([_json(run) for run in found], indent=2)
     elif not found:
-        terminal.say("No runs." if state is None else f"No run is {state.replace('_', ' ')}.")
+        terminal.say("No runs." if state is None else f"No run is {_words(state)}.")
     else:
         rows = [
-            (r.id, r.graph, r.state.replace("_", " "), r.outcome, _when(r), r.owner.user, r.reason)
+            (r.id, r.graph, _words(r.state), _words(r.outcome), _when(r), r.owner.user, r.reason)
             for r in found
         ]
         terminal.table(("run", "graph", "state", "outcome", "started", "owner", "reason"), rows)
@@ -124,6 +124,10 @@ def _json(run: "Run") -> dict[str, object]:
     """A run's row without what it was asked."""
     told = run.model_dump(mode="json", exclude={"v", "id", "input", "fence"})
     return {"run_id": run.id, **told}
+
+
+def _words(name: str | None) -> str:
+    return (name or "").replace("_", " ")
 
 
 def _when(run: "Run") -> str:

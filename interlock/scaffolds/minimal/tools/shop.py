@@ -26,5 +26,5 @@ async def latest_order(email: str) -> Order:
 
 @shop.tool(effect="once", key="key")
 async def pay_back(order: str, amount: Decimal, key: str = "") -> Order:
-    """Pays an order back. Called again with the same key, it pays no second time."""
-    return PAID.setdefault(key, Order(id=order, total=amount))
+    """Pays an order back."""
+    return PAID.setdefault(key, Order(id=order, total=amount))  # the same key pays once
