@@ -66,16 +66,12 @@ async def report(state: State) -> dict[str, Any]:
     told: list[str] = []
     for case in findings.get(orders):
         conflict = won.get(f"parcel {case.order.tracking}: status")
-        shop_said = (
-            [str(claim.value) for claim in conflict.claims if claim.source.startswith("shop/")]
-            if conflict
-            else []
-        )
+        disputed = conflict.claims if conflict else ()
+        shop_said = [str(claim.value) for claim in disputed if claim.source.startswith("shop/")]
         told.append(phrases.status(case, *shop_said))
         told.append(_money(settled.get(case.order.id), case.order.currency))
-    told += [
-        f"We could not do everything: {each.why}." for each in findings.items if each.status == "gave_up"
-    ]
+    ended = {each.status for each in findings.items if each.agent in (orders.name, returns.name)}
+    told += [phrases.UNDONE[status] for status in sorted(ended & set(phrases.UNDONE))]
     return {"told": [*told, *(phrases.UNMET[each] for each in state["unmet"])]}
 
 

@@ -19,13 +19,17 @@ DECLINED: dict[Reason, str] = {
     "late_faulty": f"We are sorry: even faulty items can be returned within {FAULTY_DAYS} days of delivery,"
     " and these are over.",
     "final_sale": "We are sorry: it was a final sale, and such items can be returned only if damaged.",
-    "shipped": "It has left our warehouse, so it cannot be cancelled any more. Once it is with you, you may"
+    "shipped": "It was shipped already, so it cannot be cancelled any more. Once it is with you, you may"
     f" return it within {RETURN_DAYS} days.",
     "on_its_way": f"The parcel is on its way and counts as lost only after {LOST_AFTER_DAYS} days without a"
     f" scan, so we cannot refund it now. Once it is with you, you may return it within {RETURN_DAYS} days.",
     "returning": "As the parcel is returning to us, we cannot refund it now.",
     "delivered": "As it was delivered, we cannot refund it as lost. Please ask at home and next door.",
     "unreachable": "Without the carrier's word we cannot decide on a refund. Please write again in a day.",
+}
+UNDONE: dict[str, str] = {
+    "gave_up": "It did not become clear which order you mean. Please write to us again with its number.",
+    "failed": "We could not work on all of your request just now. Please write to us again.",
 }
 UNMET = {
     "exchange": "We are sorry that we cannot exchange items here. You may return yours and order anew.",

@@ -49,7 +49,7 @@ carrier = (
 )
 
 
-@carrier.tool(effect="none", timeout_s=5)
+@carrier.tool(effect="none", timeout_s=10)
 async def track(number: str) -> Parcel:
     """Where a parcel is, by its tracking number.
 
