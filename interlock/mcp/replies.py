@@ -1,5 +1,6 @@
 """What a tool server answers, and how it is read."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +43,21 @@ def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
     """
     if reply.error is not None:
         raise ToolFailed(f"{tool.name} answered with an error: {reply.error}")
-    value = reply.value
-    wrapped = isinstance(value, dict) and set(value) == {"result"}
-    for candidate in [value["result"], value] if wrapped and isinstance(value, dict) else [value]:
+    for candidate in _readings(reply.value):
         try:
             return redact(plain(tool.returns.validate_python(candidate)))
         except ValidationError:
             continue
     raise ToolFailed(f"{tool.name} answered with something that does not have its schema.")
+
+
+def _readings(value: Json) -> list[Json]:
+    """The answer as it may be meant: wrapped as `result`, or as JSON in the text of an unstructured one."""
+    if isinstance(value, dict) and set(value) == {"result"}:
+        return [value["result"], value]
+    if isinstance(value, str):
+        try:
+            return [value, json.loads(value)]
+        except (ValueError, RecursionError):
+            return [value]
+    return [value]

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -380,3 +382,38 @@ def test_servers_that_cannot_be() -> None:
     server.tool()(write)
     with pytest.raises(BuildError, match="book/write is declared twice"):
         server.tool()(write)
+
+
+async def test_answers_that_are_no_objects(tmp_path: Path) -> None:
+    """A decimal, a day or None, for which the mcp package's server tells no structure, is read all the same."""
+    server, paid = ToolServer("bank"), dict[str, Decimal]()
+
+    @server.tool(effect="once", key="key")
+    async def pay(amount: Decimal, key: str = "") -> Decimal:
+        """Pays."""
+        return paid.setdefault(key, amount)
+
+    @server.tool()
+    async def day() -> date:
+        """A day."""
+        return date(2026, 2, 3)
+
+    @server.tool()
+    async def nothing() -> None:
+        """Nothing."""
+
+    async def look(ticket: Ticket, doors: Doors) -> Note:
+        told = [
+            await doors.call(pay, amount=Decimal("2.50")),
+            await doors.call(day),
+            await doors.call(nothing),
+        ]
+        return Note(text=repr(told))
+
+    agent = Agent("clerk", "Pays.", run=look, tools=[pay, day, nothing])
+    policy = Policy().allow(agent, pay, day, nothing)
+    async with bind(single(agent, policy).build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert run.response == {"text": "[Decimal('2.50'), datetime.date(2026, 2, 3), None]"}
+    assert list(paid.values()) == [Decimal("2.50")]
