@@ -45,7 +45,7 @@ test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pypro
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term tests
 
-demo: $(STAMP) ## Run the support desk once, without a key or a network
+demo: $(STAMP) ## Play the demo: five acts on a support desk, without a key or a network
 	@$(BIN)/python -m graphs.demo
 
 bench: $(STAMP) ## Measure, and print the figures of docs/benchmarks.md

@@ -122,12 +122,25 @@ def verify(
         last, bad = _heads(chain, [h for h in heads if h.run == run], check, known, kept=False)
         beyond, worse = _heads(chain, [h for h in exported if h.run == run], check, known, kept=True)
         wrong = [*broken, *_bodies(run, mine), *_end(run, chain, ends.get(run)), *bad, *worse]
+        wrong += _unsigned_ends(run, chain, last)
         findings += sorted(wrong, key=lambda finding: finding.seq)
         if chain and last < chain[-1][0].seq:
             unsigned.append(Finding(run, last + 1, "not yet signed"))
         signed += min(last, len(chain))
         covered += min(beyond, len(chain))
     return Report(len(names), len(lines), signed, covered, tuple(findings), tuple(unsigned))
+
+
+def _unsigned_ends(run: str, chain: Iterable[tuple[Event, str]], last: int) -> list[Finding]:
+    """Turns of workers that ended without a signature: removed, or never made by a worker that was killed."""
+    ended = [event.seq for event, _ in chain if event.kind == "segment.ended" and event.seq > last]
+    if not ended:
+        return []
+    what = (
+        "a worker let go of the run here, and there is no signature for it: it was removed, or the worker "
+        "was killed before it signed"
+    )
+    return [Finding(run, ended[0], what)]
 
 
 def broken_links(run: str, chain: Iterable[tuple[Event, str]], after: End = (0, GENESIS)) -> list[Finding]:

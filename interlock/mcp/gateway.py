@@ -86,6 +86,7 @@ class Gateway:
 
     async def _ask_server(self, call: Call) -> Json:
         tool = call.tool
+        await self._wire.ready(tool)  # a server that has yet to start takes nothing from the tool's own time
         try:
             reply = await self._wire.reply(tool, call.sent(None), call.meta(None), call.scope.deadline.left())
         except TimeoutError:

@@ -12,10 +12,11 @@ from interlock.core.conflicts import resolve
 from interlock.core.plans import Findings, StoredPlan
 from interlock.core.results import Stored
 from interlock.core.runs import Outcome
+from interlock.core.scope import TaskScope
 from interlock.errors import InterlockError, LeaseLost
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.deliver import Delivery
-from interlock.orchestration.gate import Gate
+from interlock.orchestration.gate import Gate, evidence_of
 from interlock.orchestration.planning import PLAN, Planner, held_value
 from interlock.orchestration.slices import findings_of
 
@@ -77,8 +78,23 @@ class Assembly(Generic[Response]):
             return {"verdict": verdict, "feedback": why, "revisions": revisions + 1}
         outcome = "refused" if verdict == "refuse" else self.outcome(results_in(state))
         if verdict == "refuse":
-            response = self.refusal(request) if self.refusal else None
+            response = await self._refused(request, scope, context)
         return {"verdict": verdict, "response": plain(response), "outcome": outcome, "why": why}
+
+    async def _refused(self, request: BaseModel, scope: TaskScope, context: RunContext) -> object:
+        """The response to a refused request: it passes the gate's own checks, or there is none."""
+        if self.refusal is None:
+            return None
+        response = self.refusal(request)
+        checks = self.gate.basics(response, await evidence_of(context), revisions_left=0)
+        passed = all(check.verdict == "accept" for check in checks) or not context.guards.gate
+        told = {"verdict": "accept" if passed else "refuse", "checks": checks, "of": "the refusal"}
+        scope.note("gate.checked", told, "refusal")
+        if passed:
+            body = {"digest": digest(plain(response), "response"), "response": plain(response)}
+            scope.note("response.accepted", body)
+        await scope.flush()
+        return response if passed else None
 
     async def deliver(self, state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
         """Hands the response over as an effect and ends the run."""

@@ -93,18 +93,25 @@ class Gate(Generic[Response]):
         self, response: object, findings: Findings, evidence: Iterable[Json], *, revisions_left: int
     ) -> Judgement:
         """Runs every check and decides; pure."""
-        checks = [self._schema(response)]
+        checks = self.basics(response, evidence, revisions_left=revisions_left)
         if checks[0].verdict == "accept":
             valid = self.adapter.validate_python(response)
-            checks.append(self._secrets(valid, revisions_left))
-            if self.grounded:
-                checks.append(self._grounding(valid, evidence))
             checks.append(_conflicts(findings))
             checks.extend(_custom(check, valid, findings) for check in self.checks)
         checks = [_without_revision(check) if revisions_left <= 0 else check for check in checks]
         return Judgement(
             verdict=max((c.verdict for c in checks), key=_WEIGHT.__getitem__), checks=tuple(checks)
         )
+
+    def basics(self, response: object, evidence: Iterable[Json], *, revisions_left: int) -> list[Checked]:
+        """The checks that every response must pass: schema, secrets, grounding."""
+        checks = [self._schema(response)]
+        if checks[0].verdict == "accept":
+            valid = self.adapter.validate_python(response)
+            checks.append(self._secrets(valid, revisions_left))
+            if self.grounded:
+                checks.append(self._grounding(valid, evidence))
+        return checks
 
     def node(
         self, draft: str = "draft", into: str = "response", findings: Sequence[str] = ()

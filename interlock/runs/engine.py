@@ -99,6 +99,9 @@ class InlineEngine:
         """
         stored = await self._runs.get(run)
         if stored.state in FINAL:
+            await self._record.sign(
+                run, self._clock.now()
+            )  # its worker may have been killed before it signed
             return stored
         async with lease(self._runs, run, self.worker, self._lease_s) as fence:
             stored = await self._runs.get(run)

@@ -163,6 +163,23 @@ async def test_a_secret_never_leaves(tmp_path: Path) -> None:
     assert not any("4111" in body for body in stored)
 
 
+async def test_a_refusal_is_gated_too(tmp_path: Path) -> None:
+    """What a refused customer reads passes the same basic checks, or nothing leaves at all."""
+    quotes = supervisor(refusal=lambda ticket: Reply(text=f"We cannot pay {ticket.text} 77.00 EUR."))
+    async with bind(quotes.build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="leak", email="leak"))
+        kinds = [line.event.kind for line in await app.stores.record.lines(run.id)]
+    async with bind(
+        supervisor(refusal=lambda ticket: Reply(text="We cannot act on this.")).build(),
+        settings=settings(tmp_path),
+    ) as app:
+        plain = await app.run(Ticket(text="leak", email="leak"))
+        told = [line.event.kind for line in await app.stores.record.lines(plain.id)]
+
+    assert (run.outcome, run.response, "response.accepted" in kinds) == ("refused", None, False)
+    assert (plain.response, told.count("response.accepted")) == ({"text": "We cannot act on this."}, 1)
+
+
 async def test_a_check_of_your_own_can_refuse(tmp_path: Path) -> None:
     """A custom check sees the response and the findings, and its words are the reason."""
 
