@@ -1,6 +1,7 @@
 """Tool servers as values: Python functions in this process, a command on stdio, or a URL."""
 
 import asyncio
+import atexit
 import logging
 import os
 import sys
@@ -204,4 +205,6 @@ def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
 @cache
 def _nowhere() -> TextIO:
     """Where the words of quiet servers go; one handle for the life of the process."""
-    return Path(os.devnull).open("w", encoding="utf-8")
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")
+    atexit.register(nowhere.close)
+    return nowhere
