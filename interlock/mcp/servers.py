@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TextIO, TypeVar
@@ -19,6 +20,8 @@ from interlock.mcp.replies import read_answer
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
+_UNTIL_EXIT = ExitStack()
+atexit.register(_UNTIL_EXIT.close)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -205,6 +208,4 @@ def _telling(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
 @cache
 def _nowhere() -> TextIO:
     """Where the words of quiet servers go; one handle for the life of the process."""
-    nowhere = Path(os.devnull).open("w", encoding="utf-8")
-    atexit.register(nowhere.close)
-    return nowhere
+    return _UNTIL_EXIT.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
