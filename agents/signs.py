@@ -15,14 +15,12 @@ Rule: TypeAlias = Callable[[list[str]], bool]
 
 DROP = Words("ignore disregard forget override bypass ignoriere ignorieren vergiss missachte umgehe")
 RULES = Words(
-    "instruction instructions rule rules policy policies guideline guidelines prompt restrictions"
-    " anweisung anweisungen regel regeln vorgaben richtlinien"
+    "instruction instructions rule rules policy policies guideline guidelines prompt anweisungen regeln"
 )
 OWN = Words("my our delivery assembly care")
 SKIP = Words("skip bypass override disable circumvent without suspend uberspringe ohne")
 CONTROLS = Words(
-    "check checks approval approvals limit limits filter filters verification safeguards"
-    " prufung freigabe genehmigung"
+    "check checks approval approvals limit limits filter filters verification freigabe genehmigung"
 )
 SPILL = Words("reveal print repeat output dump disclose list show")
 INNER = Words("prompt database password passwords credentials secrets")
@@ -40,7 +38,7 @@ BOSS = Words(
 )
 CODED = Words("decode base64 rot13 hex encoded decrypt")
 ORDERS = Words(
-    "refund approve pay issue mark confirm include append credit grant erstatte genehmige zahle bestatige"
+    "refund approve pay issue mark confirm include append credit grant erstatte genehmige zahle uberweise"
 )
 DO = Words("do please and then")
 NOT = Words("dont not never")
@@ -62,6 +60,10 @@ BLOB = re.compile(r"(?=\S*\d)(?=\S*[A-Z])(?=\S*[a-z])[A-Za-z0-9+/]{40,}={0,2}|\b
 ROLES = Words("system assistant developer admin")
 FRAME = re.compile(r"(?P<mark>[#\[<!|*=\s-]*)(?:begin |end )?(?P<role>\w+)(?: \w+)?(?P<colon>\s*:)?", re.I)
 IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?\d{4}){3,}")
+ASIDE = re.compile(
+    r"[\[({<][!\-\s]*(?:(?:note|message|attention|hinweis) ?(?:to|for|an)? )?(?:the |any |den |die )?"
+    r"(?:ai|ki|assistant|assistent|bot|chatbot|llm|system)\b", re.IGNORECASE
+)  # fmt: skip
 LINK = re.compile(r"https?://\S+")
 
 
@@ -122,7 +124,7 @@ def _wants_it_unseen(said: list[str]) -> bool:
 
 
 PURSES = "money to somewhere else"
-SHAPES = [("a call of a tool", CALL), ("an encoded text", BLOB)]
+SHAPES = [("a call of a tool", CALL), ("an encoded text", BLOB), ("an aside to a machine", ASIDE)]
 STRONG: list[tuple[str, Rule]] = [
     ("drops the rules", _drops_rules),
     ("gives a machine orders", _orders_a_machine),
@@ -139,10 +141,7 @@ STEERING: list[tuple[str, Rule]] = [
     ("moves a limit", lambda said: near(said, LIMIT, RAISED, 6)),
 ]
 DIVERTING: list[tuple[str, Rule]] = [
-    (
-        "somebody else's order",
-        lambda said: followed(said, OTHER, PERSON, 2) or followed(said, OTHERS, THINGS, 2),
-    ),
+    ("another's order", lambda said: followed(said, OTHER, PERSON, 2) or followed(said, OTHERS, THINGS, 2)),
     (PURSES, lambda said: has(said, PURSE) or followed(said, OTHER, Words("account"), 2)),
     ("another way to be paid", lambda said: followed(said, NOT, ORIGINAL, 4) and has(said, METHOD)),
     ("wants it unseen", _wants_it_unseen),

@@ -29,6 +29,12 @@ _NUMBERS = re.compile(
     re.IGNORECASE,
 )
 
+_FOREIGN = re.compile(
+    r"\b(?:[order]{5}|bestellung|commande|pedido)[\s.:#]*(?:number|nummer|no|nr)?[\s.:#]*"
+    r"(?!TN\d)((?=(?:[\w-]*\d){4})[\w-]{5,})",
+    re.IGNORECASE,
+)
+"""What is called an order's number and does not look like one of ours, as those of other shops."""
 _TRACKING = re.compile(r"\bTN\d{5}DE\b")
 
 
@@ -115,6 +121,10 @@ def tracking_numbers(text: str) -> list[str]:
 
 
 def order_numbers(text: str) -> list[str]:
-    """The order numbers in a text, written as the shop writes them, each once and in order."""
+    """The order numbers in a text, written as the shop writes them, each once and in order.
+
+    Where none of ours is given, those that are called order numbers all the same: nobody has them.
+    """
     found = [next(group for group in match.groups() if group) for match in _NUMBERS.finditer(text)]
-    return list(dict.fromkeys(f"A-{digits}" for digits in found))
+    ours = [f"A-{digits}" for digits in found]
+    return list(dict.fromkeys(ours or [each.upper() for each in _FOREIGN.findall(text)]))

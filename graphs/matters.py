@@ -53,7 +53,8 @@ CAUGHT = Words("caught catch catches on")
 FIRE = Words("fire")
 DANGER_WEAK = Words(
     "fire flames smoke smoking smoked burning burnt melted melting dangerous danger unsafe overheated"
-    " overheats smell smelled smelt sparks plug choking toxic feuer rauch brand gefahrlich"
+    " overheats overheating hot scorched charred swollen bulging hissing glowing fumes flame ignited"
+    " smell smelled smelt sparks plug choking toxic feuer rauch brand gefahrlich"
 )
 
 

@@ -1,20 +1,33 @@
-"""The words by which customers say what they want, in English and German; accents are left out."""
+"""The words by which customers say what they want: English, German, some French and Spanish; no accents."""
 
 from agents.words import Words
 
 REFUND = Words(
-    "refund refunds reimbursement erstattung ruckerstattung erstatten remboursement", verbs="refund reimburse"
+    "refund refunds reimbursement erstattung ruckerstattung erstatten remboursement rembourser reembolso"
+    " reembolsar",
+    verbs="refund reimburse",
 )
-MONEY = Words("money cash geld payment price sum")
+MONEY = Words("money cash geld payment price sum argent dinero")
 BACK = Words("back zuruck zurueck retour")
-RETURN = Words("return returns retoure ruckgabe zuruckgeben zuruckschicken zurucksenden", verbs="return")
+RETURN = Words(
+    "return returns retoure ruckgabe zuruckgeben zuruckschicken zurucksenden retourner renvoyer"
+    " devolver devolucion",
+    verbs="return",
+)
+KEEP = Words("keep keeping behalten garder quedarme")
 HAND = Words("send give bring ship take post hand sending giving bringing taking sent schicken geben")
 ANSWER = Words("call calls email emails mail mails message messages")
-CANCEL = Words("cancellation cancelation storno stornieren stornierung widerrufen", verbs="cancel annul")
+CANCEL = Words(
+    "cancellation cancelation storno stornieren stornierung widerrufen abbestellen annulation annuler"
+    " cancelar anular",
+    verbs="cancel annul revoke withdraw",
+)
+STOP = Words("stop halt undo stoppen")
 FAULTY = Words(
     "broken broke damaged cracked defective defect faulty shattered snapped torn scratched scratch"
     " dented dent crack chipped bent leaking leaks ruined smashed kaputt defekt beschadigt zerbrochen"
-    " gebrochen gerissen scherben"
+    " gebrochen gerissen scherben malfunctioning malfunctions unusable dead casse cassee abime endommage"
+    " defectueux danado danada defectuoso"
 )
 WRONG = Words("wrong incorrect falsch falsche falschen falscher falsches")
 OTHER_ONE = Words("different another instead anderen anderes statt")
@@ -23,22 +36,32 @@ GOODS = Words("item items product article colour color size model thing one arti
 GOT = Words("sent received got delivered came arrived contained contains erhalten bekommen geliefert")
 STOPPED = Words("stopped stops")
 ORDERED = Words("orderd bestellt", verbs="order")
-WORK = Words("work works working function functions charge charges start starts funktioniert geht")
+WORK = Words(
+    "work works working function functions charge charges start starts heat heats run runs switch switches"
+    " funktioniert geht"
+)
 DIGITAL = Words("page website site link app login chat tracking portal shop hotline")
-EXCHANGE = Words("exchange umtausch umtauschen tauschen replacement", verbs="exchange swap replace")
+EXCHANGE = Words(
+    "exchange umtausch umtauschen tauschen replacement echanger cambiar", verbs="exchange swap replace"
+)
 ARRIVE = Words(
     "here came come coming show showed shown appear appeared turn turned delivered seen got moved moves there"
-    " reached reach angekommen da erhalten bekommen",
+    " reached reach angekommen da erhalten bekommen arrivee recu recue llegado recibido",
     verbs="arrive receive move",
 )
-GONE = Words("lost vanished disappeared nowhere stuck stranded verloren verschwunden verschollen")
+GONE = Words(
+    "lost vanished disappeared nowhere stuck stranded verloren verschwunden verschollen perdu perdido"
+)
 STILL = Words("standing stands still hangs hanging")
 STANDS = Words("tracking waiting parcel package paket")
-ASKS = Words("where when wo wann")
+ASKS = Words("where when wo wann ou quand donde cuando")
 HOW = Words("how wie")
 LONG = Words("long soon far lange")
 ASKED = Words("wheres whens whereabouts")
-BE = Words("is are was were has have had do does did will can should would exactly ist sind bleibt")
+BE = Words(
+    "is are was were has have had do does did will can should would exactly ist sind bleibt"
+    " est sont esta estan"
+)
 TELL = Words("tell know find wonder wondered wondering sagen please bitte")
 LOOK = Words("status track tracking eta update news progress happening happened dispatch sendungsverfolgung")
 WAIT = Words("check wonder wondered wondering waiting waited wait warte expect expected heard hear")
@@ -50,7 +73,7 @@ MOVES = Words(
 )
 PARCEL = Words(
     "order orders parcel parcels package packages packet delivery shipment stuff goods bestellung paket"
-    " lieferung sendung"
+    " lieferung sendung commande colis livraison pedido paquete envio"
 )
 THING = PARCEL | Words("item items things mine my our it they them mein meine")
 OTHER = Words(
@@ -64,7 +87,7 @@ CHARGED = Words("charged charge billed debited paid payment abgebucht berechnet"
 DIFFERENCE = Words("difference overcharged differenz")
 THANKS = Words("thank thanks danke")
 FOR = Words("for fur")
-MINE = Words("my our mein meine meiner")
+MINE = Words("my our mein meine meiner ma mon mi")
 NOT_THAT = Words("no without instead rather kein keine keinen ohne not")
 IN = Words("in")
 PIECES = Words("pieces bits stucke")

@@ -1,7 +1,7 @@
 """What a ticket asks for, read from the meaning of its words. Pure; decides nothing.
 
-A wish is a word, or two meanings close to each other in one sentence, in English or German. Sentences stand
-alone, so their order does not matter, and `agents.words` forgives misspelling.
+A wish is a word, or two meanings close to each other in one sentence, mostly in English or German. Sentences
+stand alone, so their order does not matter, and `agents.words` forgives misspelling.
 """
 
 import re
@@ -26,8 +26,7 @@ def wishes(ticket: Ticket) -> dict[str, set[Meaning]]:
     the bill is nobody's job here.
     """
     numbers, every = order_numbers(ticket.words), sentences(ticket.words)
-    mine = any(followed(tokens(each), word.MINE, word.PARCEL, 2) for each in every)
-    names_order = mine or bool(numbers or tracking_numbers(ticket.words))
+    names_order = says_my_order(ticket) or bool(numbers or tracking_numbers(ticket.words))
     found: dict[str, set[Meaning]] = {number: set() for number in numbers or [""]}
     loose: set[Meaning] = set()
     for sentence in every:
@@ -41,6 +40,11 @@ def wishes(ticket: Ticket) -> dict[str, set[Meaning]]:
     if any("billing" in meant for meant in found.values()):
         return {number: meant - {"refund"} for number, meant in found.items()}
     return found
+
+
+def says_my_order(ticket: Ticket) -> bool:
+    """Speaks of an order or a parcel as one's own."""
+    return any(followed(tokens(each), word.MINE, word.PARCEL, 2) for each in sentences(ticket.words))
 
 
 def _part(sentence: str, number: str) -> set[Meaning]:
@@ -89,7 +93,8 @@ def _return(said: list[str]) -> bool:
         for at in places(said, word.HAND)
         for to in places(said, word.BACK)
     )
-    return back or (
+    unkept = followed(said, NEGATION, word.KEEP, 4)
+    return (back or unkept) or (
         _wanted(said, word.RETURN) and not followed(said, word.RETURN, word.ANSWER | word.MONEY, 2)
     )
 
@@ -137,7 +142,7 @@ RULES: dict[Meaning, Callable[[list[str]], bool]] = {
     "refund": _refund,
     "return": _return,
     "faulty": _faulty,
-    "cancel": lambda said: _wanted(said, word.CANCEL),
+    "cancel": lambda said: _wanted(said, word.CANCEL) or followed(said, word.STOP, word.PARCEL, 3),
     "billing": lambda said: near(said, word.TWICE, word.CHARGED, 2) or has(said, word.DIFFERENCE),
     "exchange": lambda said: _wanted(said, word.EXCHANGE),
 }
