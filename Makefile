@@ -39,7 +39,7 @@ check: $(STAMP) ## Every static gate: format, lint, types, imports, size, docs
 	@echo "types"   && $(BIN)/pyright
 	@echo "face"    && out=$$($(BIN)/pyright --verifytypes interlock --ignoreexternal) || { echo "$$out"; exit 1; }
 	@echo "imports" && out=$$($(BIN)/lint-imports --no-logo) || { echo "$$out"; exit 1; }
-	@echo "house"   && $(BIN)/python -m pytest -q tests/unit/test_size.py tests/unit/test_docs.py tests/unit/test_house.py
+	@echo "house"   && $(BIN)/python -m pytest -q tests/unit/test_size.py tests/unit/test_docs*.py tests/unit/test_house.py
 
 test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pyproject.toml)
 	@$(BIN)/python -m coverage erase
@@ -51,8 +51,8 @@ demo: $(STAMP) ## Play the demo: five acts on a support desk, without a key or a
 bench: $(STAMP) ## Measure, and print the figures of docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
-docs: $(STAMP) ## Run every Python block of the README and the docs
-	@$(BIN)/python -m pytest -q tests/unit/test_docs.py
+docs: $(STAMP) ## Run every Python block of the README and the docs, and check links and the page of commands
+	@$(BIN)/python -m pytest -q tests/unit/test_docs*.py
 
 clean: ## Remove .venv, caches and builds (never run data)
 	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .import_linter_cache \
