@@ -3,8 +3,6 @@
 Each module declares one group of commands; what they print is in `terminal`, what they exit with in `exits`.
 """
 
-import os
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -32,6 +30,9 @@ from interlock.errors import InterlockError
 app = typer.Typer(
     name="interlock",
     help="Interlock makes LangGraph multi-agent systems safe to run on real systems.",
+    epilog="Exit codes: 0 completed, 1 a check failed, 2 bad argument or input, 3 waiting for a person, "
+    "4 gave up, blocked or held by another process, 5 failed, 6 canceled or rolled back; of several runs "
+    "the highest.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -65,13 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; every error is one sentence on standard error."""
     try:
         return app(args=arguments, prog_name="interlock", standalone_mode=False) or exits.DONE
-    except BrokenPipeError:
-        # The reader has gone; without this Python would complain once more while shutting down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except terminal.ReaderGone:
         return exits.PIPE_CLOSED
     except KeyboardInterrupt:
         return exits.STOPPED
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         code, told = _told(error)
         terminal.tell(told)
         if project.debugging():
@@ -79,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
-def _told(error: Exception) -> tuple[int, str]:
+def _told(error: BaseException) -> tuple[int, str]:
     """The exit code of an error, and its sentence."""
     if isinstance(error, InterlockError):
         return exits.of_error(error), error.message
@@ -96,7 +95,7 @@ def _usage(error: typer.TyperException) -> str:
     return f"{told.rstrip('.')}: see `{path} --help`."
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: BaseException) -> str:
     from interlock.core.redaction import redact_text
 
     text = redact_text(str(error).strip()).partition("\n")[0]

@@ -81,7 +81,10 @@ def approve(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Say yes, or answer with --answer; then go on with the run here and print what it came to."""
+    """Say yes, and go on with the run here.
+
+    Where more is asked than yes or no, the answer is given with --answer.
+    """
     _answer(question, True, comment, answer, no_wait, json, user, role)
 
 
@@ -94,7 +97,7 @@ def reject(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Say no; then go on with the run here and print what it came to."""
+    """Say no, and go on with the run here."""
     _answer(question, False, comment, None, no_wait, json, user, role)
 
 

@@ -38,7 +38,10 @@ class Line:
 
 
 def doctor(json: options.Json = False) -> None:
-    """Check this machine and this project; exits with 1 if there is a problem."""
+    """Check this machine and this project.
+
+    Exits with 1 if there is a problem.
+    """
     found = [*_python(), *_packages()]
     try:
         settings = project.settings()
@@ -164,11 +167,10 @@ async def _connected(settings: "Settings", servers: "list[ToolServer]") -> list[
 
 
 async def _database(settings: "Settings") -> AsyncIterator[Line]:
-    from interlock.bootstrap import Stores
     from interlock.persistence.schema import VERSIONS
 
     try:
-        async with Stores.open(settings) as stores:
+        async with project.stores(settings) as stores:
             yield Line("ok", "database", f"{stores.database.path}, schema version {VERSIONS[-1]}")
             key = await asyncio.to_thread(getattr, stores.signer, "key_id")
             yield Line("ok", "signing key", f"{key} in {settings.key_folder}, readable by you alone")

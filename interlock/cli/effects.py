@@ -1,5 +1,6 @@
 """`interlock effects`: effects of which it is not known whether they happened, and what became of them."""
 
+import json as json_
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,7 +56,7 @@ def settle(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Say whether an effect happened; then go on with the run here and print what it came to.
+    """Say whether an effect happened, and go on with the run here.
 
     An effect that happened is not done again; one that did not is told to the agent as failed.
     """
@@ -68,9 +69,16 @@ def settle(
     asked, _ = project.play(work.run_of(settings, question))
     if asked.kind != "settle":
         raise BadInput(f"question {question} is not about an unknown effect: use `interlock approvals`.")
-    value: Any = None if answer is None else approvals.value_of(answer, asked)
+    value = None if answer is None else _value(answer)
     code = approvals.give(asked, settings, by, happened, value, comment, no_wait=no_wait, json=json)
     raise typer.Exit(code)
+
+
+def _value(answer: str) -> Any:  # noqa: ANN401
+    try:
+        return json_.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise BadInput("--answer is not JSON: give what the tool answered, as it would have.") from error
 
 
 async def _unsettled(settings: "Settings") -> "list[Question]":

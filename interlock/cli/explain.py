@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 def explain(run: runs.Id, json: options.Json = False) -> None:
-    """Tell what happened in a run and why: routes, tasks, tools, people, verdicts, time and spend.
+    """Tell what happened in a run, and why.
 
-    It reads the record alone, so it also works where the graph's code is gone.
+    Routes, tasks, tools, people, verdicts, time and spend. It reads the record alone, so it also works where
+    the graph's code is gone.
     """
     from interlock.observability.narrate import narrate
 

@@ -21,7 +21,10 @@ def graph(
     xray: Annotated[bool, typer.Option("--xray", help="Open the crew and the graphs of agents.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Draw a graph in Mermaid, with the most that each rule's plan can cost."""
+    """Draw a graph in Mermaid, with its worst case.
+
+    The numbers are the most that each rule's plan can cost, for the examples it is meant for.
+    """
     from interlock.orchestration.drawing import mermaid
 
     project.settings()

@@ -15,9 +15,10 @@ def new(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Make the smallest complete project: two agents, a tool server, a policy, a test.
+    """Make a new project, the smallest that is complete.
 
-    With --example support it is the support desk of an online shop.
+    It has two agents, a tool server, a policy and a test. With --example support it is the support desk of an
+    online shop.
     """
     from interlock import scaffold
 

@@ -20,7 +20,8 @@ async def shown(record: "Record", run: str, *, wanted: bool = True) -> AsyncGene
     if not wanted:
         yield
         return
-    follower = _Follower(record, run, max((line.event.seq for line in await record.lines(run)), default=0))
+    there = [line.event.seq for line in await record.lines(run)]
+    follower = _Follower(record, run, there[-1] if len(there) > 1 else 0)  # of a new run also its first event
     following = asyncio.create_task(follower.follow())
     try:
         yield

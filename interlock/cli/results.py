@@ -30,7 +30,8 @@ def brief(question: "Question") -> dict[str, Any]:
 
 def show(run: "Run", asked: "list[Question]") -> None:
     """Prints a run for people."""
-    terminal.say(f"{run.id} {headline(run)}")
+    name = run.input.get("id") if isinstance(run.input, dict) else None
+    terminal.say(f"{run.id} {f'({name}) ' if isinstance(name, str) else ''}{headline(run)}")
     if run.response is not None and run.state == "completed":
         terminal.say(*(f"  {line}" for line in response_lines(run.response)))
     for question in asked:

@@ -35,8 +35,9 @@ def run(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Run a graph on one ticket, or on several, four at a time.
+    """Run a graph on one ticket, or on several.
 
+    Several are run four at a time, and their results printed in the order of the tickets.
     Exits with 0 when completed, 3 when a person is asked, 4 when it gave up or is blocked, 5 when it
     failed, 6 when it was canceled; of several runs the highest counts.
     """
@@ -60,22 +61,16 @@ async def _runs(
     async with bound(settings) as app:
         _check(app, asked)
         turns = asyncio.Semaphore(AT_ONCE)
-        started: list[str] = []
 
         async def one(ticket: dict[str, Any]) -> "tuple[Run, list[Question]]":
             async with turns:
                 stored = await app.engine.start(ticket, owner, key=key)
                 _same(app, stored, ticket, key)
-                started.append(stored.id)
                 return await work.advance(app, stored.id, json=json)
 
         working = [asyncio.create_task(one(ticket)) for ticket in asked]
         try:
             return await _printed(working, json)
-        except asyncio.CancelledError:
-            ids = " ".join(started)
-            terminal.tell(f"Stopped. Go on with `interlock runs resume RUN`: {ids or 'nothing was started'}.")
-            raise
         finally:
             for each in working:
                 each.cancel()

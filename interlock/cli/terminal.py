@@ -5,6 +5,7 @@ Text of others (tickets, answers of tools, names) is made harmless before a pers
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Generator, Sequence
@@ -16,6 +17,10 @@ _WIDTH = 160
 """Columns of a table that is not read on a terminal."""
 _reserved: list[TextIO] = []
 """Standard output, while what others print is kept out of it."""
+
+
+class ReaderGone(Exception):
+    """Whoever read what is printed has gone away, as `head` does."""
 
 
 @contextmanager
@@ -49,19 +54,19 @@ def quiet(debug: bool) -> None:
 def say(*lines: str) -> None:
     """Results for people, on standard output."""
     for line in lines:
-        print(_clean(line), file=_out(), flush=True)
+        _print(_clean(line), _out())
 
 
 def tell(text: str) -> None:
     """One line beside the results, on standard error."""
-    print(_clean(text), file=sys.stderr, flush=True)
+    _print(_clean(text), sys.stderr)
 
 
 def emit(value: object, *, indent: int | None = None) -> None:
     """A result as JSON, on standard output."""
     out = _out()
     ascii_only = (out.encoding or "").lower().replace("-", "") != "utf8"
-    print(json.dumps(value, ensure_ascii=ascii_only, indent=indent), file=out, flush=True)
+    _print(json.dumps(value, ensure_ascii=ascii_only, indent=indent), out)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, before: str = "") -> None:
@@ -83,8 +88,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, before: s
     with console.capture() as capture:
         console.print(drawn)
     for line in capture.get().splitlines():
-        print(f"{before}{line}".rstrip(), file=out)
-    out.flush()
+        _print(f"{before}{line}".rstrip(), out)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        # Without this Python would complain once more while shutting down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise ReaderGone from None
 
 
 def _out() -> TextIO:

@@ -1,5 +1,6 @@
 """What commands that execute runs have in common: advance one, show it, and say with which code to exit."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from interlock.cli import exits, progress, project, results, terminal
@@ -18,8 +19,12 @@ async def advance(app: "Bound", run: str, *, json: bool) -> "tuple[Run, list[Que
     Raises:
         RunBusy: while another process is advancing it.
     """
-    async with progress.shown(app.stores.record, run, wanted=not json):
-        ended = await app.resume(run)
+    try:
+        async with progress.shown(app.stores.record, run, wanted=not json):
+            ended = await app.resume(run)
+    except asyncio.CancelledError:
+        terminal.tell(f"Stopped. Go on with: interlock runs resume {run}")
+        raise
     return ended, await app.questions(run)
 
 

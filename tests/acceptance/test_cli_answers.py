@@ -1,8 +1,12 @@
 """`interlock approvals` and `interlock effects`: who may answer what, once, and what follows."""
 
+import sqlite3
+import time
+from contextlib import closing
+
 import pytest
 
-from tests.front import Front, fresh
+from tests.front import Front, ended, fresh
 
 front = pytest.fixture(fresh)
 
@@ -150,3 +154,55 @@ def test_answering_goes_on_only_where_the_graph_can_be_loaded(front: Front) -> N
     assert [each["id"] for each in still] == [question]
     assert recorded.code == 0
     assert front("runs", "resume", run).code == 2
+
+
+def test_a_late_answer_is_refused(front: Front) -> None:
+    """After its time a question is not open any more, and a yes to it changes nothing."""
+    run, question = front.waiting()
+    with closing(sqlite3.connect(front.folder / ".interlock/interlock.db")) as connection:
+        connection.execute("UPDATE questions SET expires_at = '2020-01-01T00:00:00.000000Z'")
+        connection.commit()
+
+    told = front("approvals", "approve", question)
+    listed = front("approvals", "list", "--json").json
+    every = front("approvals", "list", "--all", "--json").json
+    after = front("runs", "resume", run, "--json")
+
+    assert told.code == 2 and "expired at 2020-01-01" in told.sentence
+    assert listed == [] and every[0]["state"] == "expired"
+    assert after.json["state"] == "failed" and front.paid == []
+
+
+def test_a_question_to_the_owner_is_answered_by_the_owner(front: Front) -> None:
+    """A run started for somebody asks that person; another one, whatever roles they hold, is refused."""
+    ticket = front.ticket("colour")
+    started = front("run", "front", "--input", ticket, "--as", "ann", "--json")
+    question = started.json["approvals"][0]["id"]
+    answer = ("approvals", "approve", question, "--answer", "blue")
+
+    foreign = front(*answer, "--as", "bob", "--role", "lead")
+    own = front(*answer, "--as", "ann")
+
+    assert foreign.code == 2 and foreign.sentence == f"question {question} is for ann; bob may not answer it."
+    assert own.code == 0 and "It will be blue." in own.out
+
+
+def test_an_answer_that_another_process_will_act_on_is_recorded(front: Front) -> None:
+    """While somebody advances the run, a yes is stored, and the one who gave it is told who holds the run."""
+    front.waiting("both", amount=250)
+    asked = {each["kind"]: each["id"] for each in front("approvals", "list", "--json").json}
+    pay, colour = asked["approve"], asked["clarify"]
+    slow = front.folder / "slow"
+    slow.touch()
+    worker = front.start("approvals", "approve", pay)
+    while not front.paid:
+        assert worker.poll() is None
+        time.sleep(0.05)
+
+    told = front("approvals", "approve", colour, "--answer", "red")
+    slow.unlink()
+    done = ended(worker)
+
+    assert told.code == 4 and told.sentence.startswith("the answer was recorded, but run")
+    assert done.code in (0, 3)
+    assert "It will be red." in done.out or "runs resume" in told.err

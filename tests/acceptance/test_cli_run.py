@@ -1,6 +1,7 @@
 """`interlock run` and `interlock runs`: results, exit codes, several tickets, and who may advance a run."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -179,3 +180,52 @@ def test_a_dead_workers_run_is_resumed_and_nothing_is_done_twice(front: Front) -
     assert told.code == 4
     assert "effects settle" in told.out
     assert front.paid == ["50"]
+
+
+def test_a_run_that_is_stopped_from_the_keyboard_can_go_on(front: Front) -> None:
+    """Control-C ends the command with 130 and a hint; the effect under way is neither lost nor doubled."""
+    slow = front.folder / "slow"
+    slow.touch()
+    worker = front.start("run", "front", "--input", front.ticket("pay", amount=50), "--json")
+    while not front.paid:
+        assert worker.poll() is None
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    slow.unlink()
+
+    stopped = ended(worker)
+    run = front("runs", "list", "--json").json[0]["run_id"]
+    told = front("runs", "resume", run)
+
+    assert stopped.code == 130 and stopped.out == ""
+    assert f"Stopped. Go on with: interlock runs resume {run}" in stopped.err
+    assert "Traceback" not in stopped.err
+    assert (told.code, front.paid) == (0, ["50"])
+
+
+def test_a_reader_that_goes_away_is_no_error(front: Front) -> None:
+    """As in `interlock runs list | head -1`: nothing on standard error."""
+    front.waiting()
+    process = front.start("runs", "list", PYTHONUNBUFFERED="1")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+
+    err = process.stderr.read()
+    process.stderr.close()
+
+    assert (err, process.wait(60)) == (b"", 141)
+
+
+def test_a_graph_may_be_registered_under_another_name(front: Front) -> None:
+    """A run carries its supervisor's name, and is resumed where the project has another name for it."""
+    front.write("langgraph.json", '{"graphs": {"desk": {"path": "./front_desk.py:graph"}}}')
+    told = front("run", "desk", "--input", front.ticket("pay", amount=250), "--json").json
+
+    done = front("approvals", "approve", told["approvals"][0]["id"])
+    front.write("other.py", "graph = None\n")
+    front.write("langgraph.json", '{"graphs": {"other": "./other.py:graph"}}')
+    lost = front("runs", "resume", told["run_id"])
+
+    assert done.code == 0
+    assert lost.code == 2 and "is of graph 'front'" in lost.sentence
