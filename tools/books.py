@@ -30,10 +30,11 @@ def weather(what: str) -> str:
 
 def environment() -> dict[str, str]:
     """What a server in a process of its own needs in order to open the same books from anywhere."""
+    project = str(Path(__file__).resolve().parent.parent)
     return {
         "SHOP_DATA": str(folder()),
         "SHOP_WEATHER": os.environ.get("SHOP_WEATHER", ""),
-        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        "PYTHONPATH": os.pathsep.join(filter(None, [project, os.environ.get("PYTHONPATH")])),
     }
 
 
