@@ -79,8 +79,10 @@ THING = PARCEL | Words("item items things mine my our it they them mein meine")
 OTHER = Words(
     "invoice invoices receipt rechnung voucher vouchers coupon discount newsletter job jobs cv"
     " application apply position vacancy internship praktikum bewerbung stock brochure catalogue manual"
-    " spare gutschein address"
+    " spare gutschein"
 )
+ADDRESS = Words("address adresse anschrift")
+CHANGE = Words("update correct adjust andern", verbs="change move")
 DESIRE = Words("want wants need needs like asking ask looking wanted after will mochte brauche")
 TWICE = Words("twice double doppelt zweimal")
 CHARGED = Words("charged charge billed debited paid payment abgebucht berechnet")

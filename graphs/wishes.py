@@ -63,7 +63,9 @@ def meanings(sentence: str, names_order: bool = False) -> set[Meaning]:
     """What one sentence asks for; `names_order` says that the ticket names an order somewhere."""
     said = tokens(sentence)
     found: set[Meaning] = {name for name, rule in RULES.items() if rule(said)}
-    if has(said, word.OTHER) and not found & MONEY:
+    # An e-mail address that is merely mentioned is no wish; to change the address of a parcel is.
+    readdress = near(said, word.CHANGE, word.ADDRESS, 4)
+    if (has(said, word.OTHER) or readdress) and not found & MONEY:
         return {"other"}
     if _not_arrived(said) and (names_order or has(said, word.THING)):
         found.add("missing")

@@ -74,8 +74,10 @@ def test_the_desk_meets_its_thresholds_also_for_hasty_writers() -> None:
     code, out, err = evaluate(ROOT, "--noise", "--json", *some)
 
     told = json.loads(out)
-    assert told["columns"]["noisy"]["cases"][1] == told["columns"]["reordered"]["cases"][1] == len(EVERY[::3])
-    assert code == 0, _failures(told) + err
+    noisy, reordered = told["columns"]["noisy"], told["columns"]["reordered"]
+    assert code in (0, 1), err  # the sample's plain cases are too few for a threshold
+    assert noisy["cases"][1] == reordered["cases"][1] == len(EVERY[::3])
+    assert noisy["ok"] and reordered["ok"], _failures(told)
 
 
 def test_a_defect_fails_the_suite_and_names_its_cases(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def misspelt(text: str, seed: int) -> str:
         ("Die Lampe ist kaputt, bitte stornieren.", {"faulty", "cancel"}),
         ("Could you swap it for a larger one? I do not want my money back.", {"exchange"}),
         ("I lost the invoice of my order.", {"other"}),
+        ("Please change the delivery address of my order.", {"other"}),
+        ("Where is my order? I used my other email address.", {"status"}),
         ("It is not broken at all, what a lovely lamp!", set()),
         ("Do you also ship to Iceland?", set()),
         ("When it arrived my wife cried with joy.", set()),
