@@ -117,7 +117,8 @@ EVERYTHING = ["first", "first", "first", "second"]
 
 
 @pytest.mark.parametrize(
-    ("checkpointed", "visits"), [(True, ["one", "ask", "ask", "two"]), (False, ["one", "ask", "one", "ask", "two"])]
+    ("checkpointed", "visits"),
+    [(True, ["one", "ask", "ask", "two"]), (False, ["one", "ask", "one", "ask", "two"])],
 )
 async def test_a_question_in_the_middle(tmp_path: Path, checkpointed: bool, visits: list[str]) -> None:
     """After the answer finished nodes are repeated only where the body keeps no checkpoints; effects never are."""
