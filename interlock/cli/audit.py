@@ -161,7 +161,7 @@ def _heads_in(file: Path) -> "list[Head]":
         BadInput: if it is something else.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         told = error.strerror if isinstance(error, OSError) else "it is not text"
         raise BadInput(f"{str(file)!r} cannot be read: {told}.") from error

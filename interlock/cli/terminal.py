@@ -66,7 +66,9 @@ def emit(value: object, *, indent: int | None = None) -> None:
     """A result as JSON, on standard output."""
     out = _out()
     ascii_only = (out.encoding or "").lower().replace("-", "") != "utf8"
-    _print(json.dumps(value, ensure_ascii=ascii_only, indent=indent), out)
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    # Letters stay readable; what is none (a control, a line separator, a direction mark) is escaped.
+    _print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text), out)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, before: str = "") -> None:

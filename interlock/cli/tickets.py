@@ -20,7 +20,7 @@ def read(source: str) -> list[dict[str, Any]]:
     where = "standard input" if source == STDIN else repr(source)
     if not text.strip():
         raise BadInput(f"{where} is empty: give one JSON object, or one per line.")
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
         found = [_parsed(text)]
     except json.JSONDecodeError as whole:

@@ -129,11 +129,16 @@ def test_an_unknown_effect_is_settled_by_a_person(
     lines = b'{"text": "pay", "amount": 13}'
     run = front("run", "front", "--input", "-", stdin=lines).out.split()[0]
     question = front("effects", "list", "--json").json[0]["id"]
+    unsettled = front("effects", "list")
+    wrong = front("effects", "settle", question, "--happened", "--answer", "{")
     by_approvals = front("approvals", "approve", question)
 
     told = front("effects", "settle", question, *said, "--json")
     effects = front("effects", "list", run, "--json").json
 
+    assert question in unsettled.out and "--did-not-happen" in unsettled.out
+    assert wrong.code == 2 and "--answer is not JSON" in wrong.sentence
+    assert became in front("effects", "list", run).out
     assert by_approvals.code == 2 and "effects settle" in by_approvals.sentence
     assert (told.code, told.json["response"]) == (code, response)
     assert [each["state"] for each in effects] == [became]

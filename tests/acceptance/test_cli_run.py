@@ -75,6 +75,15 @@ def test_several_tickets_are_answered_in_their_order_and_the_highest_code_counts
     assert sorted(front.paid) == ["1", "2", "4", "5", "6"]
 
 
+def test_a_line_ends_where_json_lines_end(front: Front) -> None:
+    """A line separator of another kind inside a text is part of the text."""
+    lines = '{"text": "dance \u2028 on"}\r\n\n{"text": "dance \u0085"}\n'
+
+    told = front("run", "front", "--input", "-", "--json", stdin=lines.encode())
+
+    assert (told.code, len(told.out.splitlines())) == (4, 2)
+
+
 def test_one_wrong_ticket_stops_all_before_anything_happens(front: Front) -> None:
     """Tickets are checked before the first one is started."""
     lines = b'{"text": "pay"}\n{"txt": "pay"}\n'
