@@ -1,4 +1,4 @@
-"""A tool server on stdio, as somebody else would write it: `python -m tests.integration.notes_server BOOK`."""
+"""A tool server on stdio, as others write them: `python -m tests.integration.notes_server BOOK`."""
 
 import sys
 from pathlib import Path

@@ -229,7 +229,7 @@ def test_verdicts(response: dict[str, str], left: int, verdict: str) -> None:
 
 
 async def test_secrets_in_a_request_stay_outside(tmp_path: Path) -> None:
-    """A card number a customer writes is masked before anything is stored, in every table and in the reply."""
+    """A card number a customer writes is masked before anything is stored, in all tables and in the reply."""
     async with bind(supervisor().build(), settings=settings(tmp_path)) as app:
         run = await app.run(Ticket(text="my card is 4111 1111 1111 1111"))
         await app.stores.database.forget()

@@ -1,4 +1,4 @@
-"""The gateway on real servers: answers lost, servers gone, keys across runs, servers that are not Python's."""
+"""The gateway on real servers: lost answers, dead servers, keys across runs, servers not in Python."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -165,7 +165,7 @@ async def test_a_lost_answer_is_sent_again_under_the_same_key(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("yes", "reply"), [(True, "one"), (False, "olga settled it: not done.")])
 async def test_what_nobody_can_know_a_person_settles(tmp_path: Path, yes: bool, reply: str) -> None:
-    """Without key and look-up the run is blocked until a person says what happened; it is never sent again."""
+    """Without key and look-up the run is blocked until a person says what happened; nothing is sent again."""
     book = Book(tmp_path / "book", key=False, lookup=False)
     book.lose_answers = 1
     async with bind(clerk(book).build(), settings=settings(tmp_path)) as app:
@@ -183,7 +183,7 @@ async def test_what_nobody_can_know_a_person_settles(tmp_path: Path, yes: bool, 
 
 
 async def test_a_look_up_that_fails_leaves_it_to_a_person(tmp_path: Path) -> None:
-    """If the server cannot be asked either and keeps losing answers, the run is blocked; the book has one line."""
+    """If the server cannot be asked and keeps losing answers, the run is blocked; the book has one line."""
     book = Book(tmp_path / "book")
     book.lose_answers, book.lose_lookups = 99, True
     async with bind(clerk(book).build(), settings=settings(tmp_path)) as app:
@@ -193,7 +193,7 @@ async def test_a_look_up_that_fails_leaves_it_to_a_person(tmp_path: Path) -> Non
 
 
 async def test_a_refusal_is_an_answer(tmp_path: Path) -> None:
-    """A tool that refuses has done nothing: the task is told why, and the refusal is replayed, not retried."""
+    """A tool that refuses has done nothing: the task is told why; the refusal is replayed, not retried."""
     book = Book(tmp_path / "book")
     book.refuse = True
     tries: list[str] = []
@@ -302,7 +302,7 @@ def notes(path: Path) -> tuple[str, ...]:
 
 
 async def test_servers_from_the_configuration_are_called_by_name(tmp_path: Path) -> None:
-    """A stdio server named in the settings serves tools by pattern; an undeclared tool needs a yes like any effect."""
+    """A stdio server of the settings serves tools by pattern; an undeclared one needs a yes like an effect."""
     configured = {"notes": ToolServerSettings(command=notes(tmp_path / "notes"), env={"PYTHONPATH": "."})}
 
     async def jot(ticket: Ticket, doors: Doors) -> Note:
@@ -385,7 +385,7 @@ def test_servers_that_cannot_be() -> None:
 
 
 async def test_answers_that_are_no_objects(tmp_path: Path) -> None:
-    """A decimal, a day or None, for which the mcp package's server tells no structure, is read all the same."""
+    """A decimal, a day or None, for which the mcp package tells no structure, is read all the same."""
     server, paid = ToolServer("bank"), dict[str, Decimal]()
 
     @server.tool(effect="once", key="key")

@@ -1,4 +1,4 @@
-"""LangGraph graphs as bodies that act: finished nodes are not repeated, effects happen once, divergence is seen."""
+"""LangGraph graphs as bodies that act: nothing finished is repeated, effects happen once."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -121,7 +121,7 @@ EVERYTHING = ["first", "first", "first", "second"]
     [(True, ["one", "ask", "ask", "two"]), (False, ["one", "ask", "one", "ask", "two"])],
 )
 async def test_a_question_in_the_middle(tmp_path: Path, checkpointed: bool, visits: list[str]) -> None:
-    """After the answer finished nodes are repeated only where the body keeps no checkpoints; effects never are."""
+    """Finished nodes are repeated only where the body keeps no checkpoints; effects never are."""
     world = World(checkpointed=checkpointed)
     async with bind(world.supervisor().build(), settings=settings(tmp_path)) as app:
         run = await app.run(Ticket(text="go"))
@@ -136,7 +136,7 @@ async def test_a_question_in_the_middle(tmp_path: Path, checkpointed: bool, visi
 
 @pytest.mark.parametrize("checkpointed", [True, False])
 async def test_another_attempt_repeats_nothing(tmp_path: Path, checkpointed: bool) -> None:
-    """An output that does not fit is made anew; what the first attempt had caused is answered from the journal."""
+    """An output that does not fit is made anew; what the first attempt caused is answered from the journal."""
     world = World(checkpointed=checkpointed)
     world.broken = 1
     async with bind(world.supervisor().build(), settings=settings(tmp_path)) as app:

@@ -61,7 +61,7 @@ def graph(shop: Shop, *, careless: bool = False) -> tuple[Any, Policy]:
 
 
 async def test_a_hand_written_graph_asks_pays_once_and_is_gated(tmp_path: Path) -> None:
-    """The effect waits for a yes, happens once, and what leaves is what the gate accepted after a revision."""
+    """The effect waits for a yes and happens once; what leaves is what the gate accepted after a revision."""
     shop = Shop(tmp_path / "shop.db")
     built, policy = graph(shop, careless=True)
     async with bind(built, policy=policy, name="mine", settings=settings(tmp_path)) as app:

@@ -98,7 +98,6 @@ async def test_a_model_call_over_the_budget_is_not_sent(tmp_path: Path) -> None:
 
 async def test_secrets_in_a_reply_are_masked(tmp_path: Path) -> None:
     """What a model lets slip never reaches a body, the state or the record."""
-
     models = ScriptedModels({"planner": ['["thinker"]'], "default": ["api_key: hunter2secret"]})
     async with bind(supervisor().build(), settings=settings(tmp_path), models=models) as app:
         run = await app.run(Ticket(text="go"))

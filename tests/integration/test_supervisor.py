@@ -227,7 +227,7 @@ async def test_an_invalid_output_is_quarantined_and_tried_again(tmp_path: Path) 
 
 
 async def test_a_failing_specialist_cancels_nobody_and_its_fallback_degrades(tmp_path: Path) -> None:
-    """The sibling completes, the fallback's answer is degraded and says why, and what needed nothing goes on."""
+    """The sibling completes, and the fallback's answer is degraded and says why."""
 
     async def broken(ticket: Ticket, doors: Doors) -> Word:
         raise ToolUnavailable("the printer is on fire")
@@ -338,7 +338,7 @@ async def test_a_reflection_sends_an_output_back_within_its_bound(tmp_path: Path
 
 
 async def test_large_outputs_are_references_and_reach_the_next_task_whole(tmp_path: Path) -> None:
-    """An output over 8 KiB is stored once as an artifact; state holds its digest, the reader gets all of it."""
+    """An output over 8 KiB is stored as an artifact; state holds its digest, the reader gets all of it."""
     got: list[int] = []
 
     async def big(ticket: Ticket, doors: Doors) -> Word:

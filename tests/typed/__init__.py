@@ -1,1 +1,1 @@
-"""Files that are only type-checked: right wiring has the right types, wrong wiring is an error on its line."""
+"""Only type-checked: right wiring has the right types, wrong wiring is an error on its line."""

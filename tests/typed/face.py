@@ -118,6 +118,10 @@ audited = Agent("audit", "A graph of its own.", graph=object(), write=write, rea
 assert_type(audited, Agent[Order, Refund])
 
 
+def no_colour(colour: object) -> None:
+    """Takes what an order does not have."""
+
+
 def lost_parcel(ticket: Ticket) -> Plan | None:
     """A route with right and wrong wiring."""
     order = Task(orders, ticket)
@@ -129,7 +133,7 @@ def lost_parcel(ticket: Ticket) -> Plan | None:
     Task(returns, order.output)  # pyright: ignore[reportArgumentType]
     Task(orders, order.output)  # pyright: ignore[reportArgumentType]
     Task(orders, ticket.text)  # pyright: ignore[reportArgumentType]
-    order.output.color  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    no_colour(order.output.colour)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     return CorePlan(order, refund)
 
 

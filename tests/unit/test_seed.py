@@ -94,7 +94,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Seed one folder for the tests that only read."""
     folder = tmp_path_factory.mktemp("shop")
     seed(folder, TODAY)
-    yield Shop(folder)
+    return Shop(folder)
 
 
 def named(case: Case) -> set[str]:

@@ -109,7 +109,7 @@ def test_an_answer_of_the_wrong_type() -> None:
     def wrong(ticket: Ticket, findings: Findings) -> Order:
         raise AssertionError
 
-    with pytest.raises(BuildError, match="answer function returns .*Order.*but the response is .*Reply"):
+    with pytest.raises(BuildError, match=r"answer function returns .*Order.*but the response is .*Reply"):
         build(answer=wrong)
 
 
@@ -225,7 +225,7 @@ def test_reflections_and_fallbacks_on_effects(tmp_path: Path) -> None:
             routes=[lambda ticket: Plan(Task(payer, ticket))],
             reflections=[Reflection(payer, lambda output: None)],
         )
-    with pytest.raises(BuildError, match="has effects .* and cannot take part in a fallback"):
+    with pytest.raises(BuildError, match=r"has effects .* and cannot take part in a fallback"):
         Agent("careful", "Reads.", run=say, fallback=payer)
 
 
