@@ -17,7 +17,7 @@ def in_new_process(folder: Path, *words: str) -> dict[str, Any]:
 
 
 async def test_questions_two_subgraphs_deep_are_answered_by_id_in_any_order(tmp_path: Path) -> None:
-    """Questions surface with their path; answered last first in new processes, nothing finished is repeated."""
+    """Questions surface with their path; answered by new processes in any order, nothing is repeated."""
     asked = await foreign.step(tmp_path, "start")
     hall, kitchen = (asked["questions"][f"Which colour for the {room}?"] for room in ("hall", "kitchen"))
     half = in_new_process(tmp_path, "answer", hall["id"], "blue")

@@ -302,7 +302,7 @@ def notes(path: Path) -> tuple[str, ...]:
 
 
 async def test_servers_from_the_configuration_are_called_by_name(tmp_path: Path) -> None:
-    """A stdio server of the settings serves tools by pattern; an undeclared one needs a yes like an effect."""
+    """A stdio server of the settings serves tools by pattern; an undeclared one needs a yes."""
     configured = {"notes": ToolServerSettings(command=notes(tmp_path / "notes"), env={"PYTHONPATH": "."})}
 
     async def jot(ticket: Ticket, doors: Doors) -> Note:

@@ -136,7 +136,7 @@ async def test_a_question_in_the_middle(tmp_path: Path, checkpointed: bool, visi
 
 @pytest.mark.parametrize("checkpointed", [True, False])
 async def test_another_attempt_repeats_nothing(tmp_path: Path, checkpointed: bool) -> None:
-    """An output that does not fit is made anew; what the first attempt caused is answered from the journal."""
+    """An output that does not fit is made anew; what the first one caused is answered from the journal."""
     world = World(checkpointed=checkpointed)
     world.broken = 1
     async with bind(world.supervisor().build(), settings=settings(tmp_path)) as app:
