@@ -50,11 +50,11 @@ def test_a_changed_record_is_found_and_named(front: Front) -> None:
     """Exit code 1, with the run and the first event that was changed; mended, it verifies again."""
     run, _ = front.waiting()
     before = front("audit", "verify", "--json").json
-    tampered(front, "UPDATE bodies SET body = replace(body, '250', '25') WHERE seq = 1")
+    tampered(front, "UPDATE bodies SET body = replace(body, '\"250\"', '\"25\"') WHERE seq = 1")
 
     told = front("audit", "verify")
     found = front("audit", "verify", run, "--json")
-    tampered(front, "UPDATE bodies SET body = replace(body, '25', '250') WHERE seq = 1")
+    tampered(front, "UPDATE bodies SET body = replace(body, '\"25\"', '\"250\"') WHERE seq = 1")
 
     assert before["ok"] and before["signed"] == before["events"]
     assert told.code == found.code == 1
