@@ -54,7 +54,7 @@ class Shop:
         self.server = ToolServer("shop")
         with self._open() as db:
             db.execute("CREATE TABLE IF NOT EXISTS paid (order_id TEXT, amount TEXT, key TEXT UNIQUE)")
-        self.latest_order: Tool[[str], Order] = self.server.tool()(self._latest_order())
+        self.latest_order: Tool[..., Order] = self.server.tool()(self._latest_order())
         self.paid_under: Tool[[str], Refund | None] = self.server.tool()(self._paid_under())
         declare = self.server.tool(effect="once", key="key", lookup=self.paid_under)
         self.pay_back: Tool[..., Refund] = declare(self._pay_back())

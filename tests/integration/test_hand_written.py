@@ -42,7 +42,7 @@ def graph(shop: Shop, *, careless: bool = False) -> tuple[Any, Policy]:
     policy = Policy().allow(orders, shop.latest_order).ask(returns, shop.pay_back)
 
     async def draft(state: Mine) -> Mine:
-        amount = "77.00" if careless and not state.get("feedback") else state["refund"]["amount"]
+        amount = "77.00" if careless and not state.get("feedback") else state.get("refund", {})["amount"]
         return {"draft": {"text": f"We paid back {amount} EUR."}}
 
     built: Any = StateGraph(Mine)

@@ -133,7 +133,7 @@ def lost_parcel(ticket: Ticket) -> Plan | None:
     Task(returns, order.output)  # pyright: ignore[reportArgumentType]
     Task(orders, order.output)  # pyright: ignore[reportArgumentType]
     Task(orders, ticket.text)  # pyright: ignore[reportArgumentType]
-    no_colour(order.output.colour)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    no_colour(order.output.colour)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
     return CorePlan(order, refund)
 
 

@@ -49,7 +49,8 @@ STATUS = describe(status, server="shop")
 
 def agent(run: Any = look_up, **changes: Any) -> AnyAgent:
     """An agent that finds orders."""
-    return Agent(**{"name": "orders", "description": "Finds an order.", "run": run, **changes})
+    parts: dict[str, Any] = {"name": "orders", "description": "Finds an order.", "run": run, **changes}
+    return Agent(**parts)
 
 
 def test_shape_comes_from_the_annotations() -> None:

@@ -74,7 +74,7 @@ def test_resolutions_are_exactly_the_disagreements(claims: list[Claim]) -> None:
     """One resolution per thing with two values, sorted, each with all its claims once."""
     found = resolve(claims, [Conflict("*", prefer("a", "b", "c"))])
 
-    disputed = sorted(about for about in "xyz" if len({c.value for c in claims if c.about == about}) > 1)
+    disputed = sorted(about for about in "xyz" if len({str(c.value) for c in claims if c.about == about}) > 1)
     assert [each.about for each in found] == disputed
     for each in found:
         assert list(each.claims) == list(dict.fromkeys(c for c in claims if c.about == each.about))

@@ -177,8 +177,8 @@ class World:
     """What really happened, and what is stored of it."""
 
     effects: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    stored: dict[tuple[str, str, int, str, int], Entry] = field(
-        default_factory=dict[tuple[str, str, int, str, int], Entry]
+    stored: dict[tuple[str, str, int, str, str, int], Entry] = field(
+        default_factory=dict[tuple[str, str, int, str, str, int], Entry]
     )
 
 

@@ -36,7 +36,8 @@ def question(kind: QuestionKind = "approve", **changes: Any) -> Question:
 
 def answer(by: Principal = ADA, **changes: Any) -> Answer:
     """A yes to the question."""
-    return Answer(**{"question": "q-1", "by": by, "yes": True, **changes})
+    fields: dict[str, Any] = {"question": "q-1", "by": by, "yes": True}
+    return Answer(**{**fields, **changes})
 
 
 def test_yes_closes_the_question() -> None:
@@ -182,10 +183,15 @@ CHANGES: dict[str, tuple[st.SearchStrategy[Any], str]] = {
 }
 
 
+def same(**changes: Any) -> dict[str, Any]:
+    """The call the receipt was given for, with changes."""
+    return {**SAME, **changes}
+
+
 def test_receipt_stands_for_the_call_it_was_given_for() -> None:
     """When nothing has changed the yes stands, until it expires."""
     assert RECEIPT.stands(**SAME) is None
-    assert RECEIPT.stands(**{**SAME, "now": RECEIPT.expires_at - timedelta(seconds=1)}) is None
+    assert RECEIPT.stands(**same(now=RECEIPT.expires_at - timedelta(seconds=1))) is None
 
 
 @settings(deadline=None, max_examples=150)
@@ -196,7 +202,7 @@ def test_receipt_stands_exactly_when_nothing_has_changed(data: st.DataObject) ->
     values = {name: data.draw(CHANGES[name][0]) for name in sorted(changed)}
     receipt = RECEIPT.model_copy(update={k: v for k, v in values.items() if k == "used_at"})
     verdict = VERDICT.model_copy(update={k: v for k, v in values.items() if k in ("rule", "whom", "facts")})
-    call = {**SAME, **{k: v for k, v in values.items() if k in SAME}, "verdict": verdict}
+    call: dict[str, Any] = {**SAME, **{k: v for k, v in values.items() if k in SAME}, "verdict": verdict}
 
     reason = receipt.stands(**call)
 
@@ -207,4 +213,4 @@ def test_wording_of_the_verdict_is_not_bound() -> None:
     """The reason's words and the span to answer may change: the rule's id stands for both."""
     verdict = VERDICT.model_copy(update={"reason": "other words", "within_s": 1.0})
 
-    assert RECEIPT.stands(**{**SAME, "verdict": verdict}) is None
+    assert RECEIPT.stands(**same(verdict=verdict)) is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock.core.canonical import digest
+from interlock.core.canonical import Json, digest
 from interlock.core.redaction import MASK, redact, redact_text, secrets
 
 FAST = settings(deadline=None, max_examples=150)
@@ -158,7 +158,7 @@ def test_digests_and_uuids_are_never_taken_for_card_numbers(uuid: UUID) -> None:
 
 def test_redact_reaches_into_json() -> None:
     """Strings and keys at any depth are masked; other values are left alone."""
-    value = {"a": ["password: hunter22", 1, None, True], "Bearer abcdefghijklmnop": {"b": 49.9}}
+    value: Json = {"a": ["password: hunter22", 1, None, True], "Bearer abcdefghijklmnop": {"b": 49.9}}
 
     assert redact(value) == {"a": [MASK, 1, None, True], MASK: {"b": 49.9}}
 

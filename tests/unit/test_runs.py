@@ -13,9 +13,11 @@ STATES: tuple[RunState, ...] = get_args(RunState)
 def reachable(start: RunState) -> set[RunState]:
     """The states that can follow, at any distance."""
     found: set[RunState] = {start}
-    while new := {after for state in found for after in TRANSITIONS[state]} - found:
-        found |= new
-    return found
+    while True:
+        after = found.union(*(TRANSITIONS[state] for state in found))
+        if after == found:
+            return found
+        found = after
 
 
 def test_table_covers_every_state() -> None:

@@ -189,7 +189,7 @@ async def test_expired_question_stops_nothing() -> None:
 
 async def test_swallowed_question_is_raised_again() -> None:
     """A body that catches everything still stops."""
-    task = scope()
+    task, swallowed = scope(), False
     try:
         await ask(task)
     except BaseException:

@@ -93,7 +93,8 @@ def test_secret_value_is_not_in_the_error() -> None:
 
 def variant(**options: Any) -> str:
     """The definition of the tool with other options."""
-    return describe(pay_back, server="shop", **{"effect": "once", "key": "key", **options}).definition
+    given: dict[str, Any] = {"effect": "once", "key": "key", **options}
+    return describe(pay_back, server="shop", **given).definition
 
 
 def test_definition_changes_with_what_a_reviewer_reads() -> None:
@@ -116,7 +117,8 @@ def test_definition_changes_with_what_a_reviewer_reads() -> None:
         return 1
 
     definitions = [variant(), variant(effect="none", key=None), variant(key=None)]
-    for function in (other_words, other_input, other_output):
+    functions: list[Any] = [other_words, other_input, other_output]
+    for function in functions:
         function.__name__ = "pay_back"
         definitions.append(describe(function, server="shop", effect="once", key="key").definition)
     definitions.append(describe(pay_back, server="pay", effect="once", key="key").definition)
