@@ -63,7 +63,7 @@ class Spend(BaseModel, frozen=True, extra="forbid"):
     def plus(self, other: "Spend") -> "Spend":
         """The sum, field by field."""
         return Spend(
-            seconds=self.seconds + other.seconds,
+            seconds=round(self.seconds + other.seconds, 6),
             usd=self.usd + other.usd,
             tokens=self.tokens + other.tokens,
             model_calls=self.model_calls + other.model_calls,

@@ -73,10 +73,9 @@ def _cards(run: str, before: str) -> Iterator[tuple[int, int]]:
         for last in range(first, min(first + 5, len(groups))):
             start, end = groups[first][0], groups[last][1]
             part = groups[first : last + 1]
-            whole = len(part) == len(groups) and "." not in run and before != "+"  # no decimal, no telephone
             single = len(part) == 1 and "." not in run[max(0, start - 1) : end + 1] and before != "+"
             shape = ",".join(str(stop - begin) for begin, stop in part)
-            if (whole or single or _CARD_GROUPS.fullmatch(shape)) and _is_card(run[start:end]):
+            if (single or _CARD_GROUPS.fullmatch(shape)) and _is_card(run[start:end]):
                 yield start, end
 
 

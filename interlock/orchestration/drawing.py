@@ -3,15 +3,12 @@
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from interlock.core.plans import Plan, StoredPlan, store
 from interlock.core.worst_case import WorstCase, worst_case
 from interlock.orchestration.planning import route_name
 from interlock.orchestration.supervisor import Supervisor
-
-_CREW, _AGAIN = "strand", "closing"
-"""The crew, and the crew again for closing tasks: left closed, since LangGraph draws no subgraph twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +24,7 @@ class Costs:
 
 def mermaid(graph: Any, *, xray: bool = False) -> str:  # noqa: ANN401
     """The graph in Mermaid; with `xray`, its crew and the graphs of its agents opened."""
-    app = graph.compile()
-    drawn = app.get_graph(xray=1 if xray else False)
-    supervisor = getattr(graph, "supervisor", None)
-    if xray and isinstance(supervisor, Supervisor):
-        _close(drawn, app.get_graph().nodes[_AGAIN])
-        for agent in cast("Supervisor[Any, Any]", supervisor).agents.values():
-            if agent.graph is not None:
-                _open(drawn, f"{_CREW}:{agent.name}", cast("Any", agent.graph).get_graph(xray=True))
-    return str(drawn.draw_mermaid())
+    return str(graph.compile().get_graph(xray=xray).draw_mermaid())
 
 
 def costs(supervisor: Supervisor[Any, Any]) -> list[Costs]:
@@ -69,36 +58,3 @@ def _plans(supervisor: Supervisor[Any, Any]) -> Iterator[tuple[Any, StoredPlan]]
             if isinstance(plan, Plan):
                 name = route_name(route)
                 yield route, store(plan, example, planner.agents.values(), name, planner.max_tasks)
-
-
-def _close(drawn: Any, closed: Any) -> None:  # noqa: ANN401
-    """Draws everything under one node as that node."""
-    inside = f"{closed.id}:"
-
-    def outside(name: str) -> str:
-        return str(closed.id) if name.startswith(inside) else name
-
-    nodes = {name: node for name, node in drawn.nodes.items() if not name.startswith(inside)}
-    kept: dict[tuple[str, str], Any] = {}
-    for edge in drawn.edges:
-        ends = outside(edge.source), outside(edge.target)
-        if ends[0] != ends[1] or edge.source == edge.target:
-            kept.setdefault(ends, edge.copy(source=ends[0], target=ends[1]))
-    drawn.nodes.clear()
-    drawn.nodes.update({**nodes, closed.id: closed})
-    drawn.edges[:] = list(kept.values())
-
-
-def _open(drawn: Any, name: str, inner: Any) -> None:  # noqa: ANN401
-    """Draws the graph inside a node in the node's place."""
-    if name not in drawn.nodes:
-        return
-    first, last = drawn.extend(inner, prefix=name)
-    drawn.edges[:] = [
-        edge.copy(
-            source=last.id if edge.source == name else edge.source,
-            target=first.id if edge.target == name else edge.target,
-        )
-        for edge in drawn.edges
-    ]
-    del drawn.nodes[name]

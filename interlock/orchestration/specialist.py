@@ -104,7 +104,7 @@ async def _body(
         return Failed(error=_late(agent, context), code="deadline_exceeded")
     except GraphRecursionError:
         return Failed(error=f"{agent.name}'s graph took more steps than it may.", code="max_steps")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The text of a foreign exception may hold anything; it stays in the process's own log.
         _log.warning("agent %s raised", agent.name, exc_info=error)
         return Failed(error=f"{agent.name} broke: {type(error).__name__}.", code="body_error", retryable=True)

@@ -202,14 +202,12 @@ class Supervisor(Generic[Request, Response]):
         for node in (intake, plan, join, aggregate, deliver):
             graph.add_node(node.__name__, node)
         graph.add_node("strand", crew)
-        graph.add_node("closing", crew)
         graph.add_edge(START, "intake")
         graph.add_edge("intake", "plan")
         graph.add_conditional_edges("plan", _strands, ["strand", "aggregate"])
         graph.add_edge("strand", "join")
-        graph.add_conditional_edges("join", _after_join, ["closing", "aggregate", END])
-        graph.add_edge("closing", "aggregate")
-        graph.add_conditional_edges("aggregate", _after_verdict, ["closing", "deliver", END])
+        graph.add_conditional_edges("join", _after_join, ["strand", "aggregate", END])
+        graph.add_conditional_edges("aggregate", _after_verdict, ["strand", "deliver", END])
         graph.add_edge("deliver", END)
 
 
@@ -220,16 +218,17 @@ def _strands(state: State) -> list[Send] | str:
         return "aggregate"
     plan = StoredPlan.model_validate(stored)
     if not plan.open_tasks:
-        return [_crew_send("closing", state, [t.id for t in plan.closing_tasks], 1)]
-    return [_crew_send("strand", state, strand, 1) for strand in plan.strands()]
+        return [_closing(state, plan, 1)]
+    return [_strand(state, strand) for strand in plan.strands()]
 
 
 def _after_join(state: State) -> list[Send] | str:
+    """The closing tasks, as a strand of their own; when they are done too, the aggregator."""
     if state.get("verdict") == "failed":
         return END
     plan = StoredPlan.model_validate(state.get("plan"))
-    closing = [t.id for t in plan.closing_tasks]
-    return [_crew_send("closing", state, closing, 1)] if closing else "aggregate"
+    open_ones = [task for task in plan.closing_tasks if task.id not in state.get("results", {})]
+    return [_closing(state, plan, 1)] if open_ones else "aggregate"
 
 
 def _after_verdict(state: State) -> list[Send] | str:
@@ -238,27 +237,25 @@ def _after_verdict(state: State) -> list[Send] | str:
         return END
     if state.get("verdict") != "revise":
         return "deliver"
-    plan = StoredPlan.model_validate(state.get("plan"))
-    closing = [t.id for t in plan.closing_tasks]
-    results = results_in(state)
-    attempt = 1 + max((results[name].attempt for name in closing if name in results), default=0)
-    return [_crew_send("closing", state, closing, attempt)]
+    plan, results = StoredPlan.model_validate(state.get("plan")), results_in(state)
+    before = [results[task.id].attempt for task in plan.closing_tasks if task.id in results]
+    return [_closing(state, plan, 1 + max(before, default=0))]
 
 
-def _crew_send(node: str, state: State, strand: list[str], first_attempt: int) -> Send:
-    results = state.get("results", {})
-    if node == "closing":
-        results = {name: value for name, value in results.items() if name not in strand}
-    return Send(
-        node,
-        {
-            "run": state.get("run", ""),
-            "plan": state.get("plan"),
-            "strand": strand,
-            "request": state.get("held"),
-            "results": results if node == "closing" else {},
-            "resolutions": state.get("resolutions", []),
-            "feedback": state.get("feedback", "") if node == "closing" else "",
-            "first_attempt": first_attempt,
-        },
+def _strand(state: State, strand: list[str], **more: Any) -> Send:  # noqa: ANN401
+    shared = {"run": state.get("run", ""), "plan": state.get("plan"), "request": state.get("held")}
+    return Send("strand", {**shared, "strand": strand, "results": {}, **more})
+
+
+def _closing(state: State, plan: StoredPlan, first_attempt: int) -> Send:
+    """The closing tasks see all other results, the decided conflicts, and why they are run again."""
+    closing = [task.id for task in plan.closing_tasks]
+    results = {name: value for name, value in state.get("results", {}).items() if name not in closing}
+    return _strand(
+        state,
+        closing,
+        results=results,
+        resolutions=state.get("resolutions", []),
+        feedback=state.get("feedback", ""),
+        first_attempt=first_attempt,
     )

@@ -16,7 +16,7 @@ from interlock.core.principal import Principal
 from interlock.core.redaction import redact
 from interlock.core.runs import FINAL, Run
 from interlock.core.stores import Inbox, Record, Runs
-from interlock.errors import WrongState
+from interlock.errors import BadInput, NotFound, WrongState
 from interlock.runs.lease import lease
 from interlock.runs.program import Program
 from interlock.runs.segment import Segment
@@ -70,6 +70,7 @@ class InlineEngine:
 
         Raises:
             SchemaViolation: if it is not a request of this graph; nothing was stored.
+            BadInput: if the key was used for another request.
         """
         # Secrets a request brings along stay outside: nothing behind this line ever sees them.
         stored = redact(plain(self.program.read(request)))
@@ -89,7 +90,12 @@ class InlineEngine:
         )
         body = {"graph": run.graph, "version": run.version, "input": stored, "owner": plain(owner)}
         draft = self._draft(run.id, "run.created", f"person:{owner.user}", {**body, "session": run.session})
-        return await self._runs.create(run, [draft])
+        created = await self._runs.create(run, [draft])
+        if created.input != stored:
+            raise BadInput(
+                f"the key {key!r} was used for another request (run {created.id}): take another key."
+            )
+        return created
 
     async def advance(self, run: str) -> Run:
         """Executes a run until it ends or only people can move it.
@@ -128,9 +134,12 @@ class InlineEngine:
 
         Raises:
             RunBusy: while a worker is advancing it.
+            NotFound: if it is not theirs.
             WrongState: if it has ended already.
         """
         stored = await self._runs.get(run)
+        if not by.holds(stored.owner.user):
+            raise NotFound(f"{by.user} has no run {run!r}: only {stored.owner.user} may cancel it.")
         if stored.state in FINAL:
             raise WrongState(f"run {run} is {stored.state} already and cannot be canceled.")
         async with lease(self._runs, run, self.worker, self._lease_s) as fence:
