@@ -37,7 +37,7 @@ check: $(STAMP) ## Every static gate: format, lint, types, imports, size, docs
 	@echo "format"  && $(BIN)/ruff format --quiet --check . || { echo "To repair this, run: make format"; exit 1; }
 	@echo "lint"    && $(BIN)/ruff check --quiet .
 	@echo "types"   && $(BIN)/pyright
-	@echo "face"    && out=$$($(BIN)/pyright --verifytypes interlock --ignoreexternal) || { echo "$$out"; exit 1; }
+	@echo "face"    && $(BIN)/pyright --verifytypes interlock --ignoreexternal --outputjson | $(BIN)/python -m tests.typed.completeness
 	@echo "imports" && out=$$($(BIN)/lint-imports --no-logo) || { echo "$$out"; exit 1; }
 	@echo "house"   && $(BIN)/python -m pytest -q tests/unit/test_size.py tests/unit/test_docs*.py tests/unit/test_house.py
 

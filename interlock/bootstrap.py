@@ -98,8 +98,8 @@ class Bound:
         self._clock = clock or SystemClock()
         self._guards = guards
         supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
-        self.policy = policy or (supervisor.policy if supervisor else Policy())
-        self.program = (
+        self.policy: Policy = policy or (supervisor.policy if supervisor else Policy())
+        self.program: Program = (
             _supervised(supervisor, cast("SupervisorGraph", graph))
             if supervisor
             else _hand_written(graph, name)
@@ -121,15 +121,15 @@ class Bound:
         return self
 
     async def _open(self) -> None:
-        self.stores = await self._stack.enter_async_context(Stores.open(self._settings, self._clock))
+        self.stores: Stores = await self._stack.enter_async_context(Stores.open(self._settings, self._clock))
         # A key that cannot be used is told before anything happens, not when the first segment is signed.
         await asyncio.to_thread(getattr, self.stores.signer, "key_id")
         checkpoints = await self._stack.enter_async_context(
             Checkpoints.open(self.stores.database, fencing=self._guards.fencing)
         )
-        self.gateway = Gateway(self.policy, self._clock, self._servers)
+        self.gateway: Gateway = Gateway(self.policy, self._clock, self._servers)
         self._stack.push_async_callback(self.gateway.close)
-        self.engine = InlineEngine(
+        self.engine: InlineEngine = InlineEngine(
             self.program,
             runs=self.stores.runs,
             inbox=self.stores.inbox,

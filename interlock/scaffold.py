@@ -40,7 +40,7 @@ def new(target: Path, example: str | None = None) -> list[str]:
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise BadInput(f"{str(target)!r} is there already and not an empty folder: choose another name.")
-        _copy(_PACKAGE / "scaffolds" / (example or "minimal"), target)
+        _copy(_PACKAGE / "_scaffolds" / (example or "minimal"), target)
         if example is not None:
             for folder in FOLDERS:
                 _copy(source() / folder, target / folder)

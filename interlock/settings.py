@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
@@ -28,7 +28,7 @@ class ToolServerSettings(BaseModel, frozen=True, extra="forbid"):
 class Settings(BaseSettings):
     """What an operator sets; nothing else reads the environment."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="INTERLOCK_",
         pyproject_toml_table_header=("tool", "interlock"),
         extra="forbid",

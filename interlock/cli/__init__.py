@@ -27,7 +27,7 @@ from interlock.cli import (
 )
 from interlock.errors import InterlockError
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="interlock",
     help="Interlock makes LangGraph multi-agent systems safe to run on real systems.",
     epilog="Exit codes: 0 completed, 1 a check failed, 2 bad argument or input, 3 waiting for a person, "

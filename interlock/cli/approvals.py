@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from interlock.core.questions import Question
     from interlock.settings import Settings
 
-app = typer.Typer(help="List, show and answer what people are asked.")
+app: typer.Typer = typer.Typer(help="List, show and answer what people are asked.")
 Id = Annotated[str, typer.Argument(metavar="QUESTION", help="A question's id, as `approvals list` shows it.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is recorded, and the agent may read it.")]
 Given = Annotated[

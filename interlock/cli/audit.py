@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from interlock.core.stores import Line
     from interlock.settings import Settings
 
-app = typer.Typer(help="Verify, export and erase what is recorded.")
+app: typer.Typer = typer.Typer(help="Verify, export and erase what is recorded.")
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, every run.")]
 EVERY = 2**31
 """More runs than a database holds."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from interlock.core.questions import Question
     from interlock.settings import Settings
 
-app = typer.Typer(help="List effects and settle those whose outcome is unknown.")
+app: typer.Typer = typer.Typer(help="List effects and settle those whose outcome is unknown.")
 
 
 @app.command("list")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from interlock.orchestration.supervisor import Supervisor
 
 Graph = Annotated[str, typer.Argument(metavar="GRAPH", help="A graph that langgraph.json names.")]
-tools = typer.Typer(help="Look at the tools of a graph.")
+tools: typer.Typer = typer.Typer(help="Look at the tools of a graph.")
 
 
 def graph(

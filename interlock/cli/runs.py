@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from interlock.core.runs import Run
     from interlock.settings import Settings
 
-app = typer.Typer(help="List, show, cancel and resume runs.")
+app: typer.Typer = typer.Typer(help="List, show, cancel and resume runs.")
 Id = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `runs list` shows it.")]
 
 

@@ -125,14 +125,16 @@ class Agent(Generic[*Ins, Out]):
         self.graph = graph
         self.write = write
         self.read = read
-        self.tools = tuple(tools)
-        self.not_for = tuple(not_for)
-        self.limits = limits.within(AGENT_LIMITS) if limits.seconds is None else limits
+        self.tools: tuple[Granted, ...] = tuple(tools)
+        self.not_for: tuple[NotFor, ...] = tuple(not_for)
+        self.limits: Limits = limits.within(AGENT_LIMITS) if limits.seconds is None else limits
         self.max_steps = max_steps
         self.attempts = attempts
         self.fallback = fallback
         self.escalates = escalates
         self.max_activations = max_activations
+        self.inputs: dict[str, Any]
+        self.returns: Any
         self.inputs, self.returns = self._shape()
         self.takes: dict[str, TypeAdapter[Any]] = {n: TypeAdapter(t) for n, t in self.inputs.items()}
         self.output: TypeAdapter[Any] = TypeAdapter(self.returns)

@@ -5,7 +5,7 @@ plan is being written, `Task.output` is a reference that is typed as the output 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, Literal, TypeVar, TypeVarTuple, cast
+from typing import Any, ClassVar, Generic, Literal, TypeVar, TypeVarTuple, cast
 
 from pydantic import BaseModel
 
@@ -49,7 +49,7 @@ class Ref:
         """Refuses a comparison, for the same reason."""
         raise self._unknown()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
 
     def __format__(self, spec: str) -> str:
         """Refuses to stand in a text, for the same reason."""
@@ -124,7 +124,8 @@ class Plan:
             closing: What runs after the join (drafting, say), and again when the gate wants a revision.
         """
         self.closing: tuple[AnyTask, ...] = (closing,) if isinstance(closing, Task) else tuple(closing)
-        self.tasks = tuple(t for t in _reachable((*tasks, *self.closing)) if t not in self.closing)
+        everything = _reachable((*tasks, *self.closing))
+        self.tasks: tuple[AnyTask, ...] = tuple(t for t in everything if t not in self.closing)
 
 
 class Input(BaseModel, frozen=True, extra="forbid"):

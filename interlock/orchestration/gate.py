@@ -82,9 +82,9 @@ class Gate(Generic[Response]):
         """
         self.response = response
         self.adapter: TypeAdapter[Response] = TypeAdapter(response)
-        self.checks = tuple(checks)
-        self.conflicts = tuple(conflicts)
-        self.known = tuple(known)
+        self.checks: tuple[Check, ...] = tuple(checks)
+        self.conflicts: tuple[Conflict, ...] = tuple(conflicts)
+        self.known: tuple[str, ...] = tuple(known)
         self.text = text
         self.max_revisions = max_revisions
         self.grounded = grounded

@@ -35,7 +35,7 @@ class Planner:
         """Takes the routes in the order in which they are tried."""
         self.name = name
         self.request = request
-        self.routes = tuple(routes)
+        self.routes: tuple[Route, ...] = tuple(routes)
         self.agents = agents
         self.max_tasks = max_tasks
 

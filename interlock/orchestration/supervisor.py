@@ -116,20 +116,22 @@ class Supervisor(Generic[Request, Response]):
         self.request = request
         self.response = response
         self.agents: dict[str, AnyAgent] = {agent.name: agent for agent in agents}
-        self.routes = tuple(routes)
+        self.routes: tuple[Route, ...] = tuple(routes)
         self.answer = answer
-        self.examples = tuple(examples)
-        self.reflections = tuple(reflections)
+        self.examples: tuple[Request, ...] = tuple(examples)
+        self.reflections: tuple[Reflection, ...] = tuple(reflections)
         self.subject = subject
-        self.limits = limits.within(RUN_LIMITS)
+        self.limits: Limits = limits.within(RUN_LIMITS)
         self.deliver = deliver
-        self.policy = default_policy(name, policy, agents, deliver)
+        self.policy: Policy = default_policy(name, policy, agents, deliver)
         check_wiring(name, list(agents), self.policy, self.reflections, deliver, tools, max_revisions)
         self.gate: Gate[Response] = Gate(
             response, checks=checks, conflicts=conflicts, known=known, text=text, max_revisions=max_revisions
         )
-        self.planner = Planner(name, request, routes, self.agents, max_tasks)
-        self.assembly = Assembly(name, self.planner, self.gate, answer, refusal, deliver, self.agents)
+        self.planner: Planner = Planner(name, request, routes, self.agents, max_tasks)
+        self.assembly: Assembly[Response] = Assembly(
+            name, self.planner, self.gate, answer, refusal, deliver, self.agents
+        )
 
     @property
     def version(self) -> str:

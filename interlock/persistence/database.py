@@ -30,7 +30,7 @@ class Database:
     def __init__(self, path: Path, engine: Engine) -> None:
         """Takes a file whose schema is known to fit."""
         self.path = path
-        self.turn = asyncio.Lock()
+        self.turn: asyncio.Lock = asyncio.Lock()
         """Held by whoever writes in this process: waiting here is cheaper than SQLite's busy timeout."""
         self._engine = engine
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="interlock-db")

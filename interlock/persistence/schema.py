@@ -20,14 +20,14 @@ from sqlalchemy import (
 VERSIONS = ("0001",)
 """Every version of the schema there has been, oldest first; the last is the one this code reads."""
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 
 
 def _run(*, primary_key: bool = False) -> Column[str]:
     return Column("run", Text, ForeignKey("runs.id"), primary_key=primary_key, nullable=False)
 
 
-runs = Table(
+runs: Table = Table(
     "runs",
     metadata,
     Column("id", Text, primary_key=True),
@@ -54,7 +54,7 @@ runs = Table(
     Index("ix_runs_created", "created_at"),
 )
 
-events = Table(
+events: Table = Table(
     "events",
     metadata,
     _run(primary_key=True),
@@ -72,7 +72,7 @@ events = Table(
     UniqueConstraint("run", "id", name="uq_events_run_id"),
 )
 
-bodies = Table(
+bodies: Table = Table(
     "bodies",
     metadata,
     Column("run", Text, primary_key=True),
@@ -83,7 +83,7 @@ bodies = Table(
     ForeignKeyConstraint(["run", "seq"], ["events.run", "events.seq"]),
 )
 
-heads = Table(
+heads: Table = Table(
     "heads",
     metadata,
     _run(primary_key=True),
@@ -94,7 +94,7 @@ heads = Table(
     Column("at", Text, nullable=False),
 )
 
-journal = Table(
+journal: Table = Table(
     "journal",
     metadata,
     _run(primary_key=True),
@@ -115,7 +115,7 @@ journal = Table(
     Column("position", Integer, nullable=False),
 )
 
-questions = Table(
+questions: Table = Table(
     "questions",
     metadata,
     Column("id", Text, primary_key=True),
@@ -142,7 +142,7 @@ questions = Table(
     Index("ix_questions_state_asked", "state", "asked_at"),
 )
 
-receipts = Table(
+receipts: Table = Table(
     "receipts",
     metadata,
     Column("id", Text, primary_key=True),
@@ -162,7 +162,7 @@ receipts = Table(
     Column("used_at", Text),
 )
 
-effect_keys = Table(
+effect_keys: Table = Table(
     "effect_keys",
     metadata,
     Column("tool", Text, primary_key=True),
@@ -171,7 +171,7 @@ effect_keys = Table(
     Column("task", Text, nullable=False),
 )
 
-artifacts = Table(
+artifacts: Table = Table(
     "artifacts",
     metadata,
     Column("digest", Text, primary_key=True),

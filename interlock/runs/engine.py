@@ -44,7 +44,7 @@ class InlineEngine:
     ) -> None:
         """Takes the stores of one database; `checkpoints` is a LangGraph saver on the same one."""
         self.program = program
-        self.worker = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        self.worker: str = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
         self._runs = runs
         self._inbox = inbox
         self._ledger = ledger
