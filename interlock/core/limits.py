@@ -105,12 +105,24 @@ class Budget:
         for each in chain:
             each.spent = each.spent.plus(wanted)
 
+    def charge(self, *, tokens: int = 0, usd: Decimal = Decimal(0)) -> None:
+        """Books what a call turned out to cost; the next one is refused where too little is left."""
+        pool: Budget | None = self
+        while pool is not None:
+            pool.spent = pool.spent.plus(Spend(tokens=tokens, usd=usd))
+            pool = pool.parent
+
     def _refuse(self, wanted: Spend) -> None:
         if not self.enforced:
             return
         for what in ("tool_calls", "model_calls", "tokens", "usd"):
             limit = getattr(self.limits, what)
             used, more = getattr(self.spent, what), getattr(wanted, what)
+            if wanted.model_calls and limit is not None and what in ("tokens", "usd") and used >= limit:
+                raise BudgetExceeded(
+                    f"{self.name} has used {used} of {limit} {what}; the model was not asked. "
+                    f"Raise `Limits({what}=...)` if it should be."
+                )
             if limit is not None and more and used + more > limit:
                 raise BudgetExceeded(
                     f"{self.name} has used {used} of {limit} {what.replace('_', ' ')} and asked for {more} "

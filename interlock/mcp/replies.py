@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from interlock.core.canonical import Json, plain
-from interlock.core.redaction import redact
+from interlock.core.redaction import redact, redact_text
 from interlock.core.tools import Tool
 from interlock.errors import ToolFailed
 
@@ -28,11 +28,11 @@ class Reply:
 
 
 def failure(name: str, text: str) -> Reply:
-    """An error answer: foreseen by the tool, with its words, or a crash whose text its server masks."""
+    """An error answer: foreseen by the tool, with its words (secrets masked), or a crash without any."""
     prefix = f"{_FAILED} {name}"
     words = text.removeprefix(prefix).removeprefix(":").strip() if text.startswith(prefix) else text
     crashed = not words or words.startswith(_FAILED)
-    return Reply(None, error="it broke" if crashed else words, crashed=crashed)
+    return Reply(None, error="it broke" if crashed else redact_text(words), crashed=crashed)
 
 
 def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:

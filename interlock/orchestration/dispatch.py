@@ -60,8 +60,8 @@ def final(result: Stored, agents: Mapping[str, AnyAgent], task: PlannedTask, fir
     """Says whether a task is over: no judge, retry or fallback has another turn."""
     if result.again:
         return False
-    if result.status != "failed":
-        return True
+    if result.status != "failed" or result.code == "need_missing":
+        return True  # without its need neither the agent nor its fallback has anything to work on
     agent = agents[task.agent]
     if result.agent != agent.name:
         return True  # the fallback has had its turn

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -140,12 +141,14 @@ class TaskDoors:
             begun = self.scope.clock.monotonic()
             reply = await self._models.reply(model, prompt)
             seconds = round(self.scope.clock.monotonic() - begun, 6)
+            used = reply.input_tokens + reply.output_tokens
+            self.scope.budget.charge(tokens=used, usd=reply.usd or Decimal(0))
             told = {
                 "text": redact_text(reply.text),
                 "model": reply.model,
                 "input_tokens": reply.input_tokens,
                 "output_tokens": reply.output_tokens,
-                "tokens": reply.input_tokens + reply.output_tokens,
+                "tokens": used,
                 "usd": None if reply.usd is None else str(reply.usd),
             }
             known = self._put("model", f"model:{model}", redact(arguments), slot, plain(told))

@@ -105,7 +105,7 @@ class Gate(Generic[Response]):
 
     def basics(self, response: object, evidence: Iterable[Json], *, revisions_left: int) -> list[Checked]:
         """The checks that every response must pass: schema, secrets, grounding."""
-        checks = [self._schema(response)]
+        checks = [self._schema(response, revisions_left)]
         if checks[0].verdict == "accept":
             valid = self.adapter.validate_python(response)
             checks.append(self._secrets(valid, revisions_left))
@@ -185,14 +185,15 @@ class Gate(Generic[Response]):
         await scope.flush()
         return verdict, reason
 
-    def _schema(self, response: object) -> Checked:
+    def _schema(self, response: object, revisions_left: int) -> Checked:
         try:
             self.adapter.validate_python(response)
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-            return Checked(
-                check="schema", problem=f"The response does not have its schema ({told}).", verdict="revise"
-            )
+            # A person may let doubtful words out, but never something that is no response.
+            verdict: Verdict = "revise" if revisions_left > 0 else "refuse"
+            problem = f"The response does not have its schema ({told})."
+            return Checked(check="schema", problem=problem, verdict=verdict)
         return Checked(check="schema")
 
     def _secrets(self, response: Response, revisions_left: int) -> Checked:

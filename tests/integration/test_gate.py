@@ -214,7 +214,7 @@ async def test_the_accepted_response_is_delivered_byte_for_byte(tmp_path: Path) 
     [
         ({"text": "fine"}, 1, "accept"),
         ({"words": "no schema"}, 1, "revise"),
-        ({"words": "no schema"}, 0, "ask"),
+        ({"words": "no schema"}, 0, "refuse"),
         ({"text": "pay 5.00 EUR"}, 1, "revise"),
         ({"text": "pay 5.00 EUR"}, 0, "ask"),
         ({"text": "password: hunter22"}, 1, "revise"),

@@ -123,3 +123,20 @@ def test_deadline_only_moves_closer(
 
     assert inner.at == same.at <= deadline.at
     assert 0 <= inner.left() <= deadline.left()
+
+
+def test_what_a_model_call_cost_counts_against_the_next() -> None:
+    """What a reply costs is known only afterwards: it is booked everywhere, and the next call is refused."""
+    run = Budget(Limits(usd=Decimal(1)), "run")
+    task = run.share("task", Limits(tokens=100))
+    other = run.share("other", Limits())
+
+    task.take(model_calls=1)
+    task.charge(tokens=150, usd=Decimal(2))
+
+    with pytest.raises(BudgetExceeded, match="task has used 150 of 100 tokens; the model was not asked"):
+        task.take(model_calls=1)
+    with pytest.raises(BudgetExceeded, match="run has used 2 of 1 usd"):
+        other.take(model_calls=1)
+    task.take(tool_calls=1)
+    assert run.spent == Spend(tokens=150, usd=Decimal(2), model_calls=1, tool_calls=1)
