@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from interlock.core.canonical import Json, plain
+from interlock.core.canonical import Json, canonical, plain
 from interlock.core.redaction import redact, redact_text
 from interlock.core.tools import Tool
 from interlock.errors import ToolFailed
@@ -45,9 +45,15 @@ def read_answer(tool: Tool[..., Any], reply: Reply) -> Json:
         raise ToolFailed(f"{tool.name} answered with an error: {reply.error}")
     for candidate in _readings(reply.value):
         try:
-            return redact(plain(tool.returns.validate_python(candidate)))
+            answer = redact(plain(tool.returns.validate_python(candidate)))
+            canonical(answer)
+            return answer
         except ValidationError:
             continue
+        except ValueError as error:
+            raise ToolFailed(
+                f"{tool.name} answered with something the record cannot keep as JSON."
+            ) from error
     raise ToolFailed(f"{tool.name} answered with something that does not have its schema.")
 
 

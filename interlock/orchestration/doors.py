@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from interlock.core.canonical import Json, plain
+from interlock.core.canonical import Json, canonical, plain
 from interlock.core.journal import Entry, EntryKind, Slot, call_digest
 from interlock.core.limits import Budget, Deadline
 from interlock.core.ports import Artifacts, ModelReply, Models, Tools
@@ -168,9 +168,15 @@ class TaskDoors:
         return float(str(self._once("random", "random", random.random)))
 
     def claim(self, about: str, value: object, *, source: Tool[..., Any] | str) -> None:
-        """States what a source says."""
+        """States what a source says.
+
+        Raises:
+            ValueError: if JSON has no word for the value.
+        """
         self.scope.check_open()
-        self.claims.append(Claim(about=about, value=plain(value), source=named(source)))
+        said = redact({"about": about, "value": plain(value), "source": named(source)})
+        canonical(said)  # what the record cannot keep is the body's mistake, and told to it
+        self.claims.append(Claim.model_validate(said))
 
     async def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> Artifact:
         """Stores a file."""

@@ -82,6 +82,7 @@ class Planner:
         reason = "no route has a plan for this request"
         for number, route in enumerate(self.routes):
             found = await self._try(route, number, request, doors)
+            scope.raise_pending()  # a route that swallowed its question must not plan without the answer
             if isinstance(found, StoredPlan):
                 body = {"plan": found, "strands": found.strands(), "why": _doc(route)}
                 scope.note("plan.made", body)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from interlock.core.agents import AnyAgent
 from interlock.core.canonical import canonical, digest, plain
-from interlock.core.redaction import redact
+from interlock.core.redaction import redact, redact_text
 from interlock.core.reflections import Reflection
 from interlock.core.results import Completed, Degraded, Evidence, Failed, GaveUp, Stored
 from interlock.core.scope import TaskScope
@@ -75,7 +75,7 @@ async def perform(
     scope.raise_pending()
     diverged = await _refuse_divergence(scope) if context.guards.journal else None
     stored = await _stored(agent, given, diverged or outcome, doors, scope, context)
-    stored = _judged(stored, given, outcome, reflection, scope)
+    stored = _judged(agent, stored, given, outcome, reflection, scope)
     seconds = round(context.clock.monotonic() - begun, 6)
     scope.note("task.returned", {**_returned(stored), "seconds": seconds, "begun": begun}, f"{given.round}")
     await scope.flush()
@@ -154,16 +154,18 @@ async def _stored(
         round=given.round,
     )
     if isinstance(outcome, Failed):
-        change = {"why": outcome.error, "code": outcome.code, "retryable": outcome.retryable}
+        change = {"why": _kept(outcome.error), "code": outcome.code, "retryable": outcome.retryable}
         return base.model_copy(update=change)
     if isinstance(outcome, GaveUp):
-        change = {"status": "gave_up", "why": outcome.reason, "needs": outcome.needs, "tried": outcome.tried}
-        return base.model_copy(update=change)
+        tried = tuple(map(_kept, outcome.tried))
+        change = {"status": "gave_up", "why": _kept(outcome.reason), "needs": _kept(outcome.needs)}
+        return base.model_copy(update={**change, "tried": tried})
     raw = _output(outcome)
-    status, why = ("degraded", outcome.why) if isinstance(outcome, Degraded) else ("completed", "")
+    status, why = ("degraded", _kept(outcome.why)) if isinstance(outcome, Degraded) else ("completed", "")
     try:
         output = redact(plain(agent.output.validate_python(raw)))
         agent.output.validate_python(output)
+        canonical(output)
     except (ValidationError, ValueError) as error:
         problem = _misfit(agent, error)
         scope.note("task.invalid", {"why": problem, "digest": digest(repr(raw)), "round": given.round})
@@ -179,12 +181,26 @@ async def _stored(
 
 
 def _judged(
-    stored: Stored, given: Slice, outcome: object, reflection: Reflection | None, scope: TaskScope
+    agent: AnyAgent,
+    stored: Stored,
+    given: Slice,
+    outcome: object,
+    reflection: Reflection | None,
+    scope: TaskScope,
 ) -> Stored:
-    """Lets the declared judge look at a usable output; out of rounds, its words make the result degraded."""
+    """Lets the declared judge look at a usable output; out of rounds, its words make the result degraded.
+
+    An output that its judge breaks on counts as not made: nobody else reads it.
+    """
     if reflection is None or not stored.usable:
         return stored
-    words = reflection.judge(_output(outcome))
+    try:
+        words = reflection.judge(agent.output.validate_python(_output(outcome)))
+    except Exception as error:
+        _log.warning("the judge of %s raised", stored.agent, exc_info=error)
+        why = f"the judge of {stored.agent} broke: {type(error).__name__}."
+        change = {"status": "failed", "why": why, "code": "judge_error", "output": None, "artifact": None}
+        return stored.model_copy(update=change)
     scope.note(
         "reflection.judged",
         {"round": given.round, "of": reflection.max_rounds, "judge": words},
@@ -197,6 +213,11 @@ def _judged(
     return stored.model_copy(update={"status": "degraded", "why": f"the judge is not content: {words}"})
 
 
+def _kept(words: str) -> str:
+    """A body's own words as state keeps them: no secrets, and no half characters, which nothing can store."""
+    return redact_text(words.encode(errors="replace").decode())
+
+
 def _output(outcome: object) -> Any:  # noqa: ANN401
     """What a body returned, without the result around it."""
     wrapped = isinstance(outcome, Completed | Degraded)
@@ -205,9 +226,13 @@ def _output(outcome: object) -> Any:  # noqa: ANN401
 
 def _misfit(agent: AnyAgent, error: Exception) -> str:
     if not isinstance(error, ValidationError):
-        return f"{agent.name} returned something that is not JSON."
+        return f"{agent.name} returned something the record cannot keep as JSON: {_unkept(error)}."
     told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'output'}: {e['msg']}" for e in error.errors()[:5])
     return f"{agent.name} returned something that does not have its schema: {told}."
+
+
+def _unkept(error: Exception) -> str:
+    return "half of a character" if isinstance(error, UnicodeError) else redact_text(str(error))
 
 
 def _told(agent: AnyAgent, given: Slice) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
-from interlock import Agent, Doors, Findings, Limits, Plan, Policy, Supervisor, Task, ToolServer, bind
+from interlock import Agent, Doors, Findings, GaveUp, Limits, Plan, Policy, Supervisor, Task, ToolServer, bind
 from interlock.core.ports import ModelReply
+from interlock.core.reflections import Reflection
 from interlock.errors import ToolFailed
 from tests.desk import Reply, Ticket, settings
 
@@ -127,7 +129,6 @@ async def test_the_words_of_a_failing_tool_are_masked(tmp_path: Path) -> None:
 
 async def test_nobody_can_let_out_what_is_no_response(tmp_path: Path) -> None:
     """A response without its schema is refused, and no person is asked to let it out."""
-
     written: Any = {"words": "password=hunter22x"}
 
     def broken(ticket: Ticket, findings: Findings) -> Reply:
@@ -139,3 +140,113 @@ async def test_nobody_can_let_out_what_is_no_response(tmp_path: Path) -> None:
         run = await app.run(Ticket(text="go"))
 
     assert (run.state, run.outcome, run.response) == ("completed", "refused", None)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (float("nan"), "nan is not a JSON number"),
+        (2**60 + 1, "beyond 2**53: give it as a string"),
+        ("\ud800", "half of a character"),
+    ],
+)
+async def test_an_output_nothing_can_keep_fails_its_task_alone(
+    tmp_path: Path, output: Any, told: str
+) -> None:
+    """What JSON has no word for is refused like an output without its schema; siblings are not touched."""
+
+    async def odd(ticket: Ticket, doors: Doors) -> float | int | str:
+        return output
+
+    strange = Agent("strange", "Returns odd things.", run=odd)
+    other = Agent("other", "Works.", run=fine)
+    graph = small([strange, other], lambda ticket: Plan(Task(strange, ticket), Task(other, ticket)))
+    async with bind(graph.build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert run.response == {"text": "strange failed; other completed"}
+    assert told in run.reason
+
+
+async def test_a_bodys_own_words_are_kept_or_refused(tmp_path: Path) -> None:
+    """Reasons are stored without secrets and half characters; a claim no JSON holds is the body's error."""
+
+    async def gives_up(ticket: Ticket, doors: Doors) -> Word | GaveUp:
+        return GaveUp(reason="\ud800 password=hunter22x", tried=("pin: password=hunter22x",))
+
+    async def claims(ticket: Ticket, doors: Doors) -> Word:
+        doors.claim("weight", float("inf"), source="scales")
+        return Word(word="claimed")
+
+    one, two = Agent("one", "Gives up.", run=gives_up), Agent("two", "Claims.", run=claims)
+    other = Agent("other", "Works.", run=fine)
+
+    def route(ticket: Ticket) -> Plan:
+        return Plan(Task(one, ticket), Task(two, ticket), Task(other, ticket))
+
+    async with bind(small([one, two, other], route).build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert run.response == {"text": "one gave_up; two failed; other completed"}
+    assert run.reason == "one: ? [redacted]; two: two broke: ValueError."
+    assert all(b"hunter22x" not in file.read_bytes() for file in tmp_path.glob("interlock.db*"))
+
+
+async def test_a_tools_answer_that_nothing_can_keep_is_its_failure(tmp_path: Path) -> None:
+    """A number too large for JSON is told as what it is, not as a broken body."""
+    server = ToolServer("ids")
+
+    @server.tool()
+    async def newest() -> int:
+        """The newest id."""
+        return 2**60 + 1
+
+    async def ask(ticket: Ticket, doors: Doors) -> int:
+        return await doors.call(newest)
+
+    asker = Agent("asker", "Asks.", run=ask, tools=[newest], attempts=1)
+    async with bind(
+        small([asker], lambda ticket: Plan(Task(asker, ticket))).build(), settings=settings(tmp_path)
+    ) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert run.reason == "ids/newest answered with something the record cannot keep as JSON."
+
+
+async def test_a_judge_that_breaks_fails_its_task_alone(tmp_path: Path) -> None:
+    """Its siblings go on, and nobody reads what was not judged."""
+
+    def judge(word: Word) -> str | None:
+        raise KeyError(word.word)
+
+    judged, other = Agent("judged", "Works.", run=fine), Agent("other", "Works.", run=fine)
+    graph = small(
+        [judged, other],
+        lambda ticket: Plan(Task(judged, ticket), Task(other, ticket)),
+        reflections=[Reflection(judged, judge)],
+    )
+    async with bind(graph.build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert run.response == {"text": "judged failed; other completed"}
+    assert run.reason == "judged: the judge of judged broke: KeyError."
+
+
+async def test_a_route_cannot_swallow_its_question(tmp_path: Path) -> None:
+    """A route that catches everything still waits for the answer it asked for."""
+    other = Agent("other", "Works.", run=fine)
+
+    async def ask(ticket: Ticket, doors: Doors) -> Plan | GaveUp:
+        try:
+            who = await doors.ask("Who is it?")
+        except Exception:
+            who = "nobody"
+        return Plan(Task(other, ticket)) if who == "ann" else GaveUp(reason=str(who))
+
+    async with bind(small([other], ask).build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+        (question,) = await app.questions(run.id)
+        await app.answer(question.id, value="ann")
+        ended = await app.resume(run.id)
+
+    assert (run.state, ended.state, ended.outcome) == ("waiting_for_approval", "completed", "resolved")
