@@ -36,6 +36,8 @@ _MOVES: dict[EntryState, frozenset[EntryState]] = {
 }
 HAPPENED: frozenset[EntryState] = frozenset({"sent", "confirmed", "unknown", "compensated"})
 """States in which an effect may have touched the world."""
+UNDO = "rollback:"
+"""How the step of an entry begins that took another one back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from interlock.core.canonical import Json, plain
-from interlock.core.journal import Entry
+from interlock.core.journal import UNDO, Entry
 from interlock.core.policy import Policy, Verdict
 from interlock.core.questions import Question
 from interlock.core.scope import TaskScope
@@ -69,12 +69,17 @@ class Effects:
         undo = tool.compensate
         if undo is None:
             raise ToolFailed(f"{tool.name} cannot be taken back: it declares no `compensate`.")
-        known = {**_fields(entry.arguments), **_fields(entry.answer)}
+        # Secret arguments are kept nowhere: an undo that needs one is refused, and listed.
+        known = {n: v for n, v in _fields(entry.arguments).items() if n not in tool.secret}
+        known |= _fields(entry.answer)
+        # Two effects may be taken back by the same words; each is a call of its own.
+        scope.journal.where = lambda: f"{UNDO}{entry.digest}:{entry.nth}@{entry.step}"
         call = Call.of(
             scope, undo, (), {n: known[n] for n in undo.arguments_model.model_fields if n in known}
         )
         done = scope.journal.recorded(call.slot, effect=True)
         if done is None:
+            await self._wire.ready(undo)
             done = await self._send(call, None, Verdict(decision="allow", rule="rollback", reason="rollback"))
         elif done.state in ("sent", "unknown"):
             done = await self._find_out(call, done, resends=_RESENDS)

@@ -45,7 +45,7 @@ _USE_RECEIPT = (
 )
 _CLAIM_KEY = insert(schema.effect_keys).on_conflict_do_nothing(index_elements=["tool", "name"])
 _HOLDER = select(_k.run, _k.task).where(_k.tool == bindparam("tool"), _k.name == bindparam("name"))
-_ATTEMPTS = select(_j.state).where(
+_ATTEMPTS = select(_j.state, *_NAME).where(
     _j.run == bindparam("run"),
     _j.task == bindparam("task"),
     _j.operation == bindparam("tool"),
@@ -181,11 +181,11 @@ def _claim_key(connection: Connection, batch: Batch, tool: str, name: str) -> No
     if connection.execute(_CLAIM_KEY, claim).rowcount == 1:
         return
     holder = connection.execute(_HOLDER, {"tool": tool, "name": name}).one()
-    if (holder.run, holder.task) == (batch.run, task):
-        return
-    tried = set(
-        connection.execute(_ATTEMPTS, {"run": holder.run, "task": holder.task, "tool": tool}).scalars()
-    )
+    mine = {each.name for each in batch.entries}
+    found = connection.execute(_ATTEMPTS, {"run": holder.run, "task": holder.task, "tool": tool})
+    tried = {row.state for row in found if rows.entry_name(row) not in mine}
+    if not tried and (holder.run, holder.task) == (batch.run, task):
+        return  # the very call that holds it
     if tried and tried <= {"failed", "compensated"}:  # it did not happen there, or was taken back
         moved = update(schema.effect_keys).where(_k.tool == tool, _k.name == name)
         connection.execute(moved.values(run=batch.run, task=task))

@@ -135,6 +135,11 @@ def entry_values(entry: Entry) -> Values:
     return values
 
 
+def entry_name(row: AnyRow) -> tuple[str, str, int, str, str, int]:
+    """What makes the entry of a row unique; see `Entry.name`."""
+    return row.run, row.task, row.attempt, row.step, row.digest, row.nth
+
+
 def entry_of(row: AnyRow) -> Entry:
     """The entry a row holds."""
     check_version(row, f"the journal of task {row.task!r} in run {row.run}")

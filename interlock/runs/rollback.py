@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from interlock.core.journal import Entry
+from interlock.core.journal import UNDO, Entry
 from interlock.core.ports import Batch, Ledger, Move
 from interlock.core.runs import Run
 from interlock.errors import InterlockError, LeaseLost
@@ -16,15 +16,20 @@ Compensate = Callable[[Any, Any, Entry], Awaitable[None]]
 async def roll_back(engine: InlineEngine, run: Run, compensate: Compensate, ledger: Ledger) -> Run:
     """Takes back the confirmed effects of a run that has been canceled or has failed.
 
+    What cannot be taken back, and what nobody knows of, is listed in the run's reason.
+
     Raises:
         RunBusy: while a worker is advancing it.
     """
     tools = {tool.name: tool for tool in engine.program.tools}
     async with engine.hold(run.id) as (fence, context):
-        done = [e for e in await ledger.load(run.id) if e.kind == "effect" and e.state == "confirmed"]
+        caused = [e for e in await ledger.load(run.id) if e.kind == "effect" and not e.step.startswith(UNDO)]
+        done = [e for e in caused if e.state == "confirmed"]
         order = await engine.order_of_effects(run.id)
-        left: list[str] = []
-        for entry in sorted(done, key=lambda e: order.get((e.task, e.digest), 0), reverse=True):
+        unknown = [e.operation for e in caused if e.state in ("sent", "unknown")]
+        left = [f"{operation}: it is not known whether it happened" for operation in unknown]
+        done.sort(key=lambda e: (order.get((e.task, e.digest), 0), e.position), reverse=True)
+        for entry in done:
             tool = tools.get(entry.operation)
             scope = context.desk("rollback", entry.task, 0, tuple(tools.values()))
             await scope.open()

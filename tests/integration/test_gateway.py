@@ -260,6 +260,78 @@ async def test_rollback_takes_effects_back_in_reverse_order(tmp_path: Path) -> N
     assert (ended.state, book.lines, questions, len(undone)) == ("rolled_back", [], [], 2)
 
 
+async def test_rollback_takes_each_effect_back_by_a_call_of_its_own(tmp_path: Path) -> None:
+    """Two equal effects need two equal calls to be taken back; one nobody knows of is listed."""
+    pot: list[int] = []
+    server = ToolServer("pot")
+
+    @server.tool(effect="once")
+    async def take(amount: int) -> bool:
+        """Takes out."""
+        pot.append(-amount)
+        return True
+
+    @server.tool(effect="once", compensate=take)
+    async def put(amount: int) -> bool:
+        """Puts in."""
+        if amount > 5:
+            raise RuntimeError("who knows")
+        pot.append(amount)
+        return True
+
+    @server.tool(effect="once", compensate=take, secret=("amount",))
+    async def hide(amount: int) -> bool:
+        """Puts in what nobody may know."""
+        pot.append(amount)
+        return True
+
+    async def fill(ticket: Ticket, doors: Doors) -> Note:
+        await doors.call(put, amount=5)
+        await doors.call(put, amount=5)
+        await doors.call(hide, amount=3)
+        await doors.call(put, amount=7)
+        return Note(text="full")
+
+    agent = Agent("clerk", "Fills.", run=fill, tools=[put, hide])
+    graph = single(agent, Policy().allow(agent, put, hide)).build()
+    async with bind(graph, settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+        ended = await app.cancel(run.id, roll_back_effects=True)
+
+    assert run.state == "blocked"
+    assert (ended.state, sorted(pot)) == ("rolled_back", [-5, -5, 3, 5, 5])
+    assert "these stand: pot/put: it is not known whether it happened; pot/hide: pot/take" in ended.reason
+
+
+async def test_one_effect_in_all_calls_of_a_task(tmp_path: Path) -> None:
+    """The same effect asked for in other words, or once more, is not caused again by the same task."""
+    paid: list[int] = []
+    taken: list[str] = []
+    server = ToolServer("till")
+
+    @server.tool(effect="once", effect_key=lambda args: str(args["order"]))
+    async def pay(order: str, amount: int) -> bool:
+        """Pays an order back."""
+        paid.append(amount)
+        return True
+
+    async def twice(ticket: Ticket, doors: Doors) -> Note:
+        for amount in (10, 10, 12):
+            try:
+                await doors.call(pay, order="A-1", amount=amount)
+            except EffectTaken as error:
+                taken.append(error.message)
+        await doors.call(pay, order="A-2", amount=1)
+        return Note(text="paid")
+
+    agent = Agent("clerk", "Pays.", run=twice, tools=[pay])
+    async with bind(single(agent, Policy().allow(agent, pay)).build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert (run.state, paid, len(taken)) == ("completed", [10, 1], 2)
+    assert "was already caused by run" in taken[0]
+
+
 async def test_tools_that_were_not_granted_or_do_not_fit(tmp_path: Path) -> None:
     """Not granted, unknown, or called wrongly: each is refused with a sentence before anything is sent."""
     book = Book(tmp_path / "book")
