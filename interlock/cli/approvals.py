@@ -155,7 +155,10 @@ def give(
 
 def value_of(text: str, asked: "Question") -> Any:  # noqa: ANN401
     """An answer from the command line: text where text is asked, else JSON, and text where it is none."""
-    if asked.kind in ("clarify", "relay") and asked.answer_schema.get("type", "string") == "string":
+    schema = asked.answer_schema
+    choices = schema.get("enum")
+    in_words = not schema or schema.get("type") == "string" or (isinstance(choices, list) and text in choices)
+    if asked.kind in ("clarify", "relay") and in_words:
         return text
     try:
         return json_.loads(text)

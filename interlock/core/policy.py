@@ -16,9 +16,10 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel
 
-from interlock.core.canonical import Json, digest, plain
+from interlock.core.canonical import Json, digest
 from interlock.core.fingerprints import fingerprint
 from interlock.core.principal import Principal
+from interlock.core.redaction import redact
 from interlock.core.tools import Granted, Tool, matches, named
 from interlock.errors import BuildError
 
@@ -43,7 +44,7 @@ class Verdict(BaseModel, frozen=True, extra="forbid"):
     within_s: float = 86_400.0
     """Seconds an answer may take."""
     facts: dict[str, Json] = {}
-    """The arguments the rule's condition read, as JSON."""
+    """The arguments the rule's condition read, as JSON, secrets masked."""
     policy: str = ""
     """Version of the policy that decided."""
 
@@ -132,14 +133,15 @@ class Policy:
                 continue
             read = _Reading({**arguments, "principal": principal})
             if rule.when is None or rule.when(read):
-                facts = {k: plain(v) for k, v in sorted(read.seen.items())}
+                # Secret facts are bound by the call's digest, and shown to nobody.
+                facts = redact(tool.shown(dict(sorted(read.seen.items()))))
                 return Verdict(
                     decision=rule.decision,
                     rule=rule.id,
                     reason=rule.reason,
                     whom=rule.whom,
                     within_s=rule.within_s,
-                    facts=facts,
+                    facts=facts if isinstance(facts, dict) else {},
                     policy=self.version,
                 )
         return Verdict(

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from interlock.core.canonical import Json, digest
+from interlock.core.canonical import Json, canonical, digest
 from interlock.core.policy import OWNER, Verdict
 from interlock.core.principal import Principal
 from interlock.core.redaction import redact, redact_text
@@ -132,6 +132,12 @@ def accept(question: Question, answer: Answer, owner: str, now: datetime) -> Que
     if not answer.by.holds(asked):
         raise AnswerRefused(f"question {question.id} is for {asked}; {answer.by.user} may not answer it.")
     value = redact(_value(question, answer))
+    try:
+        canonical([value, answer.comment])
+    except ValueError as error:
+        raise AnswerRefused(
+            f"question {question.id} cannot take this answer: the record cannot keep it as JSON."
+        ) from error
     return question.model_copy(
         update={
             "state": "answered",

@@ -19,7 +19,7 @@ from interlock.core.policy import OWNER
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.principal import Principal
 from interlock.core.questions import Question, QuestionKind, question_id
-from interlock.core.redaction import redact
+from interlock.core.redaction import redact, redact_text
 from interlock.core.results import Evidence
 from interlock.errors import DoorsClosed, NotBound
 
@@ -188,7 +188,7 @@ class TaskScope:
                 agent=self.agent,
                 kind=kind,
                 digest=asked,
-                title=title,
+                title=redact_text(title),
                 details=_object(redact(plain(details))),
                 answer_schema=schema or {},
                 whom=whom,

@@ -42,7 +42,7 @@ async def play(
         asked = tuple(await app.stores.inbox.list(None, run.id))
     seen = Seen(ticket, run, asked, lines, _reply(graph, run))
     found = world.look(seen)
-    return _observed(seen, found.facts, (*found.harm, *_ungated(graph, seen)))
+    return _observed(seen, found.facts, (*found.harm, *_ungated(seen)))
 
 
 async def _act(app: Bound, run: Run, person: Person | None) -> Run:
@@ -105,22 +105,13 @@ def _texts(value: Json) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _ungated(graph: object, seen: Seen) -> list[str]:
-    """A response other than the last one the gate accepted, or than the refusal it decided on."""
+def _ungated(seen: Seen) -> list[str]:
+    """A response other than the last one the gate accepted."""
     response = seen.run.response
     handed = [each.get("digest") for each in seen.events("response.delivered")]
     if response is None:
         return ["something was handed over that is no response"] if handed else []
     accepted = [each.get("digest") for each in seen.events("response.accepted")]
-    if seen.run.outcome == "refused" and response == _refusal(graph, seen.run):
-        accepted.append(digest(response, "response"))
     if digest(response, "response") != (accepted[-1] if accepted else None):
         return ["the response is not the one the gate accepted"]
     return ["what was handed over is not the response"] if handed not in ([], accepted[-1:]) else []
-
-
-def _refusal(graph: object, run: Run) -> Json:
-    if not isinstance(graph, SupervisorGraph) or graph.supervisor.assembly.refusal is None:
-        return None
-    request = graph.supervisor.planner.read(run.input)
-    return graph.supervisor.assembly.refusal(request).model_dump(mode="json")

@@ -24,7 +24,7 @@ def default_policy(
     if policy is not None:
         rules.extend(policy)
     else:
-        for agent in agents:
+        for agent in (*agents, *(a.fallback for a in agents if a.fallback)):
             reads = [t for t in agent.tools if isinstance(t, Tool) and t.effect == "none"]
             others = [t for t in agent.tools if t not in reads]
             if reads:

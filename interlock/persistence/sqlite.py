@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 __all__ = ["APPEND_ONLY", "BUSY_S", "DROP_FENCE", "FENCE", "engine", "insert", "journal_mode", "path_of"]
@@ -80,7 +80,9 @@ def engine(path: Path) -> Engine:
     A transaction that starts reading and then writes could fail half-way because somebody else
     wrote in between; BEGIN IMMEDIATE waits at the start instead.
     """
-    made = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_S, "check_same_thread": False})
+    made = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_S, "check_same_thread": False}
+    )
 
     @event.listens_for(made, "connect")
     def _connected(connection: sqlite3.Connection, record: object) -> None:  # pyright: ignore[reportUnusedFunction]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
 
 from interlock.core.stores import Runs
 from interlock.errors import LeaseLost, NotFound, RunBusy
@@ -16,6 +17,7 @@ async def lease(runs: Runs, run: str, worker: str, seconds: float) -> AsyncGener
         RunBusy: while another worker holds it.
         LeaseLost: if another worker took it over; the work inside has then been cancelled.
     """
+    worker = f"{worker}:{uuid4().hex[:4]}"  # a process may not take a run from itself either
     claim = asyncio.ensure_future(runs.claim(run, worker, seconds))
     try:
         fence = await asyncio.shield(claim)

@@ -50,8 +50,8 @@ def test_replies_are_the_accepted_responses_byte_for_byte(played: Played) -> Non
         "SELECT input, json_extract(response, '$.text') FROM runs WHERE outcome = 'refused'",
     )
 
-    assert sent == Counter((json.loads(asked)["id"], text) for asked, text in accepted + refused)
-    assert len(sent) == 10 and len(refused) == 1
+    assert sent == Counter((json.loads(asked)["id"], text) for asked, text in accepted)
+    assert len(sent) == 10 and len(refused) == 1 and refused[0] in accepted
     assert [text for _, text in sent if words(text) not in words(played.act[1])] == []
 
 
@@ -187,11 +187,14 @@ def test_every_edit_is_found_and_named(played: Played) -> None:
 
 
 def test_only_the_signature_finds_the_recomputed_chain(played: Played) -> None:
-    """Without the signed heads the third edit would have passed: it is no easy prey."""
+    """Without the signed heads only their absence is found, not what was changed: it is no easy prey."""
     folder = played.folder / "desk"
+    recomputed = audit(folder, "recomputed.db", heads=False).findings
+    edited = audit(folder, "edited.db", heads=False).findings
 
-    assert audit(folder, "recomputed.db", heads=False).whole
-    assert not audit(folder, "edited.db", heads=False).whole
+    assert recomputed and all("there is no signature for it" in finding.what for finding in recomputed)
+    named = [finding.what for finding in edited if "there is no signature for it" not in finding.what]
+    assert named == ["its body was changed"]
 
 
 def test_the_restored_record_verifies(played: Played) -> None:

@@ -1,5 +1,6 @@
 """Where a promise could break at its edge: spent limits, missing needs, foreign words, odd values."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,45 @@ async def test_a_route_cannot_swallow_its_question(tmp_path: Path) -> None:
         ended = await app.resume(run.id)
 
     assert (run.state, ended.state, ended.outcome) == ("waiting_for_approval", "completed", "resolved")
+
+
+async def test_a_process_cannot_take_a_run_from_itself(tmp_path: Path) -> None:
+    """Of two that resume one run in the same process, one goes on and the other is told so."""
+
+    async def slow(ticket: Ticket, doors: Doors) -> Word:
+        await asyncio.sleep(0.3)
+        return Word(word="done")
+
+    worker = Agent("worker", "Works.", run=slow)
+    graph = small([worker], lambda ticket: Plan(Task(worker, ticket))).build()
+    async with bind(graph, settings=settings(tmp_path)) as app:
+        started = await app.engine.start(Ticket(text="go"), app.user)
+        both = await asyncio.gather(app.resume(started.id), app.resume(started.id), return_exceptions=True)
+        ended = await app.resume(started.id)
+
+    assert sorted(type(each).__name__ for each in both) == ["Run", "RunBusy"]
+    assert (ended.state, ended.fence) == ("completed", 1)
+
+
+async def test_a_fallback_reads_what_it_was_granted_without_a_policy(tmp_path: Path) -> None:
+    """The policy that stands where none is given covers fallbacks as well."""
+    server = ToolServer("shelf")
+
+    @server.tool()
+    async def see(name: str) -> str:
+        """Sees."""
+        return name
+
+    async def breaks(ticket: Ticket, doors: Doors) -> Word:
+        raise RuntimeError("no")
+
+    async def reads(ticket: Ticket, doors: Doors) -> Word:
+        return Word(word=await doors.call(see, name="it"))
+
+    spare = Agent("spare", "Reads.", run=reads, tools=[see])
+    first = Agent("first", "Breaks.", run=breaks, fallback=spare)
+    graph = small([first], lambda ticket: Plan(Task(first, ticket))).build()
+    async with bind(graph, settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert run.response == {"text": "first degraded"}

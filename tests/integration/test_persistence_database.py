@@ -32,6 +32,17 @@ asyncio.run(main())
 """
 
 
+async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """A question mark in a path is no beginning of options."""
+    folder = tmp_path / "what? 100%#ü"
+    database = await Database.open(str(folder / "new.db"))
+    await database.write(lambda c: c.execute(text("SELECT count(*) FROM runs")).scalar())
+    await database.close()
+
+    assert [file.name for file in tmp_path.iterdir()] == [folder.name]
+    assert (folder / "new.db").stat().st_size > 0
+
+
 async def test_a_new_database_gets_its_folder_and_its_tables(tmp_path: Path) -> None:
     """The folder, the file and every table of the schema are made."""
     database = await Database.open(f"sqlite:///{tmp_path}/a/b/new.db")

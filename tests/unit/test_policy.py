@@ -279,3 +279,18 @@ def test_reason_of_code_without_a_file_is_its_name() -> None:
 
     assert nameless == "a may call x/y when: <lambda>"
     assert partial.startswith("a may call x/y when: ")
+
+
+async def login(account: str, pin: str, note: str = "") -> bool:
+    """Logs in."""
+    return bool(account and pin and note)
+
+
+def test_secrets_a_rule_reads_are_not_in_its_facts() -> None:
+    """Facts are shown and stored: secret arguments and what looks like a secret are masked in them."""
+    tool = describe(login, server="bank", effect="once", secret=("pin",))
+    policy = Policy().ask("a", tool, when=lambda args: args["pin"] != args["note"])
+
+    facts = policy.evaluate("a", tool, {"pin": "4711", "note": "password=hunter22x"}, ADA).facts
+
+    assert facts == {"pin": "[secret]", "note": "[redacted]"}

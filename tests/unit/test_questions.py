@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlock.cli.approvals import value_of
 from interlock.core.canonical import Json
 from interlock.core.policy import Verdict
 from interlock.core.principal import Principal
@@ -214,3 +215,33 @@ def test_wording_of_the_verdict_is_not_bound() -> None:
     verdict = VERDICT.model_copy(update={"reason": "other words", "within_s": 1.0})
 
     assert RECEIPT.stands(**same(verdict=verdict)) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**60 + 1, "half \ud800"])
+def test_an_answer_the_record_cannot_keep_is_refused(value: Any) -> None:
+    """Such an answer gets a sentence, and the question stays open."""
+    asked = question("clarify", answer_schema={"description": "any value"})
+    with pytest.raises(AnswerRefused, match="cannot keep it as JSON"):
+        accept(asked, answer(value=value), "ada", NOW)
+    with pytest.raises(AnswerRefused, match="cannot keep it as JSON"):
+        accept(question(), answer(comment="\udcff"), "ada", NOW)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({}, "2", "2"),
+        ({"type": "string"}, "2", "2"),
+        ({"type": "integer"}, "2", 2),
+        ({"enum": [1, 2]}, "2", 2),
+        ({"enum": ["1", "2"]}, "2", "2"),
+        ({"enum": ["red"]}, "red", "red"),
+        ({"description": "any value"}, '{"ok": true}', {"ok": True}),
+        ({"description": "any value"}, "fine", "fine"),
+    ],
+)
+def test_an_answer_in_the_command_line_is_read_as_it_is_asked(
+    schema: dict[str, Json], text: str, value: Json
+) -> None:
+    """Text where text is asked or is a choice, else JSON, and text where it is none."""
+    assert value_of(text, question("clarify", answer_schema=schema)) == value
