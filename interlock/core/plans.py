@@ -100,9 +100,21 @@ class Findings(BaseModel, frozen=True, extra="forbid"):
         return cast("Findings", FindingsRef(tasks))
 
     def get(self, agent: "Agent[*tuple[Any, ...], Out]") -> list[Out]:
-        """The usable outputs of an agent, in the plan's order, as its output type."""
-        usable = [i for i in self.items if i.agent == agent.name and i.status in ("completed", "degraded")]
+        """The usable outputs of an agent, in the plan's order, as its output type.
+
+        Where its fallback stood in, that one's outputs are among them.
+        """
+        usable = [i for i in self.items if _made_for(i, agent) and i.status in ("completed", "degraded")]
         return [agent.output.validate_python(item.output) for item in usable]
+
+
+def _made_for(item: Finding, agent: AnyAgent) -> bool:
+    stood_in = agent.fallback is not None and item.agent == agent.fallback.name
+    return item.agent == agent.name or (
+        stood_in
+        and item.task.startswith(agent.name)
+        and not item.task[len(agent.name) :].strip("-0123456789")
+    )
 
 
 class FindingsRef:
@@ -123,9 +135,10 @@ class Plan:
             tasks: The work.
             closing: What runs after the join (drafting, say), and again when the gate wants a revision.
         """
-        self.closing: tuple[AnyTask, ...] = (closing,) if isinstance(closing, Task) else tuple(closing)
-        everything = _reachable((*tasks, *self.closing))
-        self.tasks: tuple[AnyTask, ...] = tuple(t for t in everything if t not in self.closing)
+        last: tuple[AnyTask, ...] = (closing,) if isinstance(closing, Task) else tuple(closing)
+        everything = _reachable((*tasks, *last))
+        self.closing: tuple[AnyTask, ...] = tuple(t for t in everything if t in last)
+        self.tasks: tuple[AnyTask, ...] = tuple(t for t in everything if t not in last)
 
 
 class Input(BaseModel, frozen=True, extra="forbid"):
@@ -239,7 +252,11 @@ def _name(tasks: Iterable[AnyTask], known: dict[str, AnyAgent], route: str) -> d
                 f"route {route} planned {used[agent]} tasks for {agent!r}, which allows "
                 f"{task.agent.max_activations}."
             )
-        names[id(task)] = agent if used[agent] == 1 else f"{agent}-{used[agent]}"
+        name, number = agent if used[agent] == 1 else f"{agent}-{used[agent]}", used[agent]
+        while name in names.values():  # another agent may be called like that
+            number += 1
+            name = f"{agent}-{number}"
+        names[id(task)] = name
     return names
 
 

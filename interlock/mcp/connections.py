@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mcp import Client
 
 
+CONNECT_S = 30.0
+"""Seconds a server may take to be there; whoever waits for it may have no time limit of their own."""
+
+
 class ConnectionLost(Exception):
     """The connection died while a call was on its way; whether it arrived is not known."""
 
@@ -101,8 +105,10 @@ class Connection:
         self._stop = asyncio.Event()
         self._owner = asyncio.create_task(self._own(ready), name=f"connection {self._server.name}")
         try:
-            self._client = await ready
+            async with asyncio.timeout(CONNECT_S):
+                self._client = await ready
         except Exception as error:
+            self._owner.cancel()
             raise ToolUnavailable(
                 f"tool server {self._server.name} cannot be reached ({type(error).__name__}); "
                 "nothing was sent."

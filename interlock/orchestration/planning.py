@@ -1,8 +1,9 @@
 """Intake and planning: what is asked, and the first route that has a plan every agent may carry out."""
 
+import asyncio
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,7 @@ from interlock.orchestration.doors import TaskDoors
 from interlock.orchestration.slices import hold
 
 Route: TypeAlias = Callable[..., Plan | GaveUp | Awaitable[Plan | GaveUp | None] | None]
-"""`(request) -> Plan | GaveUp | None`; `async (request, doors)` if it needs a model or a tool."""
+"""`(request) -> Plan | GaveUp | None`; `async (request, doors)` if it needs a model or a person."""
 INTAKE, PLAN = "intake", "plan"
 
 
@@ -81,7 +82,7 @@ class Planner:
         await context.move(scope, "planning", "the routes are tried")
         reason = "no route has a plan for this request"
         for number, route in enumerate(self.routes):
-            found = await self._try(route, number, request, doors)
+            found = await self._in_time(self._try(route, number, request, doors), context)
             scope.raise_pending()  # a route that swallowed its question must not plan without the answer
             if isinstance(found, StoredPlan):
                 body = {"plan": found, "strands": found.strands(), "why": _doc(route)}
@@ -112,6 +113,19 @@ class Planner:
                 f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors()
             )
             raise SchemaViolation(f"this is not a {self.request.__name__}: {told}.") from error
+
+    async def _in_time(
+        self, trying: Coroutine[Any, Any, StoredPlan | GaveUp | str], context: RunContext
+    ) -> StoredPlan | GaveUp | str:
+        """What a route comes to, if it does so within the run's time."""
+        timer = asyncio.timeout(context.deadline.left() if context.guards.limits else None)
+        try:
+            async with timer:
+                return await trying
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            return GaveUp(reason="the run's time was over before a route had a plan")
 
     async def _try(
         self, route: Route, number: int, request: BaseModel, doors: TaskDoors

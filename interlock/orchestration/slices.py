@@ -1,7 +1,7 @@
 """Slices: what one task is given, and nothing else. References where outputs are large."""
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -112,11 +112,12 @@ def _held(held: Json) -> dict[str, Any]:
 
 
 async def _loaded(value: Json, artifacts: Artifacts) -> Json:
-    """Replaces references to artifacts inside findings."""
-    if isinstance(value, dict):
-        if set(value) == {"$artifact"}:
-            return json.loads(await artifacts.get(str(value["$artifact"])))
-        return {key: await _loaded(item, artifacts) for key, item in value.items()}
-    if isinstance(value, list):
-        return [await _loaded(item, artifacts) for item in value]
-    return value
+    """Findings with the outputs that are references to artifacts; what stands inside an output is data."""
+    given = value if isinstance(value, dict) else {}
+    items: list[Json] = []
+    for item in cast("list[dict[str, Json]]", given.get("items") or []):
+        output = item.get("output")
+        if isinstance(output, dict) and set(output) == {"$artifact"}:
+            item = {**item, "output": json.loads(await artifacts.get(str(output["$artifact"])))}
+        items.append(item)
+    return {**given, "items": items}

@@ -1,6 +1,7 @@
 """Where a promise could break at its edge: spent limits, missing needs, foreign words, odd values."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,67 @@ async def test_a_fallback_reads_what_it_was_granted_without_a_policy(tmp_path: P
         run = await app.run(Ticket(text="go"))
 
     assert run.response == {"text": "first degraded"}
+
+
+async def test_a_fallbacks_output_is_found_under_the_agent_it_stood_in_for(tmp_path: Path) -> None:
+    """`Findings.get` has what an agent's fallback came to; an output may hold any keys."""
+
+    async def breaks(ticket: Ticket, doors: Doors) -> dict[str, Any]:
+        raise RuntimeError("no")
+
+    async def marks(ticket: Ticket, doors: Doors) -> dict[str, Any]:
+        return {"inside": {"$artifact": "is only a word here"}}
+
+    spare = Agent("spare", "Stands in.", run=marks)
+    first = Agent("first", "Breaks.", run=breaks, fallback=spare, attempts=1)
+
+    def answer(ticket: Ticket, findings: Findings) -> Reply:
+        return Reply(text=str(findings.get(first)))
+
+    def route(ticket: Ticket) -> Plan:
+        return Plan(Task(first, ticket), Task(first, ticket))
+
+    async with bind(small([first], route, answer=answer).build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    one = "{'inside': {'$artifact': 'is only a word here'}}"
+    assert run.response == {"text": f"[{one}, {one}]"}
+
+
+async def test_a_route_ends_with_the_runs_time(tmp_path: Path) -> None:
+    """A route that takes longer than the whole run may is cut, and the request given up."""
+    other = Agent("other", "Works.", run=fine)
+
+    async def slow(ticket: Ticket, doors: Doors) -> Plan:
+        await asyncio.sleep(60)
+        return Plan(Task(other, ticket))
+
+    graph = small([other], slow, limits=Limits(seconds=0.3)).build()
+    async with bind(graph, settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert (run.state, run.outcome) == ("completed", "gave_up")
+    assert "the run's time was over before a route had a plan" in run.reason
+
+
+async def test_a_server_that_never_answers_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that starts and says nothing is unavailable after a while, whoever waits for it."""
+    monkeypatch.setattr("interlock.mcp.connections.CONNECT_S", 0.3)
+    mute = ToolServer.stdio("mute", [sys.executable, "-c", "import time; time.sleep(60)"])
+
+    @mute.tool()
+    async def look() -> str:
+        """Looks."""
+        raise NotImplementedError
+
+    async def ask(ticket: Ticket, doors: Doors) -> str:
+        return await doors.call(look)
+
+    asker = Agent("asker", "Asks.", run=ask, tools=[look], attempts=1)
+    graph = small([asker], lambda ticket: Plan(Task(asker, ticket))).build()
+    async with bind(graph, settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+
+    assert "tool server mute cannot be reached (TimeoutError); nothing was sent." in run.reason

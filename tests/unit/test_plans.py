@@ -260,3 +260,31 @@ def test_strands_are_the_connected_components(edges: tuple[set[int], ...]) -> No
 
     names = [task.id for task in plan.open_tasks]
     assert plan.strands() == [[names[i] for i in part] for part in components([sorted(e) for e in edges])]
+
+
+def test_closing_tasks_stand_in_the_order_of_their_work() -> None:
+    """Whatever the order they are named in, and named once or twice, each stands once, after its needs."""
+
+    async def close(findings: Findings, doors: Doors) -> Order:
+        return Order(id="1")
+
+    async def sign(order: Order, doors: Doors) -> Reply:
+        return Reply(text=order.id)
+
+    closer, signer = Agent("closer", "Closes.", run=close), Agent("signer", "Signs.", run=sign)
+    closed = Task(closer, Findings.of())
+    plan = Plan(closing=[Task(signer, closed.output), closed, closed])
+
+    stored = store(plan, None, [closer, signer], "route", 5)
+
+    assert [(task.id, task.closing) for task in stored.tasks] == [("closer", True), ("signer", True)]
+
+
+def test_task_names_differ_whatever_agents_are_called() -> None:
+    """The second task of `a` and the first of `a-2` are two."""
+    one, two = Agent("a", "A.", run=look_up), Agent("a-2", "A2.", run=look_up)
+    ticket = Ticket(text="x")
+
+    stored = store(Plan(Task(two, ticket), Task(one, ticket), Task(one, ticket)), ticket, [one, two], "r", 5)
+
+    assert [task.id for task in stored.tasks] == ["a-2", "a", "a-3"]
