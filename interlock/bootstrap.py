@@ -321,7 +321,7 @@ def _hand_written(graph: object, name: str) -> Program:
         graph=cast("Any", graph),
         read=lambda request: request,
         to_input=lambda request: request,
-        response_of=lambda state: state.get("response"),
+        response_of=lambda state: plain(state.get("response")),
         moves_itself=False,
         max_steps=STEPS,
     )

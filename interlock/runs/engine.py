@@ -123,6 +123,7 @@ class InlineEngine:
                 runs=self._runs,
                 inbox=self._inbox,
                 ledger=self._ledger,
+                record=self._record,
                 clock=self._clock,
             )
             stored = await segment.advance()

@@ -14,7 +14,7 @@ from interlock.core.journal import spent_on
 from interlock.core.limits import Spend
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.runs import FINAL, Run, RunState
-from interlock.core.stores import Inbox, Runs
+from interlock.core.stores import Inbox, Record, Runs
 from interlock.errors import FormatRefused, InterlockError, LeaseLost
 from interlock.runs.program import Program
 from interlock.runs.questions import paths, wake_ups
@@ -38,6 +38,7 @@ class Segment:
     runs: Runs
     inbox: Inbox
     ledger: Ledger
+    record: Record
     clock: Clock
 
     @property
@@ -118,8 +119,7 @@ class Segment:
             if snapshot.interrupts:
                 await self._wait(where)
             elif not snapshot.next:
-                response = self.program.response_of(snapshot.values)
-                await self._move("completed", "the graph has ended", outcome="resolved", response=response)
+                await self._complete(self.program.response_of(snapshot.values))
             run = await self.runs.get(self.run.id)
         body = {
             "state": run.state,
@@ -130,6 +130,20 @@ class Segment:
         spent = {"spend": spend.model_dump(mode="json")}
         await self._commit([self._draft("segment.ended", {**body, **spent})], spend=spend)
         return await self.runs.get(self.run.id)
+
+    async def _complete(self, response: Any) -> None:  # noqa: ANN401
+        """Ends the run of a graph that does not end itself; only what a gate of it accepted is a response."""
+        reason = "the graph has ended"
+        if response is not None and self.context.guards.gate:
+            accepted = [
+                line.body.get("response")
+                for line in await self.record.lines(self.run.id)
+                if line.event.kind == "response.accepted" and isinstance(line.body, dict)
+            ]
+            if response not in accepted:
+                reason += "; what stands as its response was accepted by no gate and was left out"
+                response = None
+        await self._move("completed", reason, outcome="resolved", response=response)
 
     async def _wait(self, where: dict[str, tuple[str, ...]]) -> None:
         open_ones = [q for q in await self.inbox.list("open", self.run.id)]

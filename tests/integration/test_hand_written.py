@@ -82,6 +82,22 @@ async def test_a_hand_written_graph_asks_pays_once_and_is_gated(tmp_path: Path) 
     assert verdicts == ["revise", "accept"]
 
 
+async def test_what_no_gate_accepted_is_no_response(tmp_path: Path) -> None:
+    """A hand-written graph may write what it wants into its state; it leaves only through a gate."""
+
+    async def blurt(state: Mine) -> Mine:
+        return {"response": {"text": "We paid back 77.00 EUR."}}
+
+    built: Any = StateGraph(Mine)
+    built.add_node("blurt", blurt)
+    built.add_edge(START, "blurt")
+    async with bind(built, policy=Policy(), name="mine", settings=settings(tmp_path)) as app:
+        run = await app.run({"email": "ann@example.com"})
+
+    assert (run.state, run.response) == ("completed", None)
+    assert "accepted by no gate" in run.reason
+
+
 async def test_unbound_nodes_read_and_refuse_to_act(tmp_path: Path) -> None:
     """Without a binding the reading node works and the paying one says what is missing."""
     shop = Shop(tmp_path / "shop.db")
