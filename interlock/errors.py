@@ -10,7 +10,7 @@ InterlockError
 ├── Diverged            ├── BudgetExceeded      ├── DeadlineExceeded
 ├── SchemaViolation     ├── LeaseLost           ├── RunBusy
 ├── AnswerRefused       ├── ReceiptUsed         ├── EffectTaken
-└── FormatRefused       └── RecordBroken
+└── FormatRefused       └── RecordBroken        └── StoreUnavailable
 """
 
 import inspect
@@ -139,6 +139,13 @@ class RunBusy(InterlockError):
     """Another process is advancing this run right now; try again when it has stopped."""
 
     code = "run_busy"
+    retryable = True
+
+
+class StoreUnavailable(InterlockError):
+    """The database could not be used; nothing of this step was stored, and the run can be resumed."""
+
+    code = "store_unavailable"
     retryable = True
 
 

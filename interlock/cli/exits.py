@@ -26,6 +26,7 @@ _ERRORS = {
     "format_refused": BAD_INPUT,
     # Somebody else holds the run: it is not ours to advance, and nothing is wrong with the input.
     "run_busy": STUCK,
+    "store_unavailable": STUCK,
     "lease_lost": STUCK,
 }
 """Error code -> exit code; every other error is a failure."""

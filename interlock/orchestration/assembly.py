@@ -13,7 +13,7 @@ from interlock.core.plans import Findings, StoredPlan
 from interlock.core.results import Stored
 from interlock.core.runs import Outcome
 from interlock.core.scope import TaskScope
-from interlock.errors import InterlockError, LeaseLost
+from interlock.errors import InterlockError, LeaseLost, StoreUnavailable
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.deliver import Delivery
 from interlock.orchestration.gate import Gate, evidence_of
@@ -110,7 +110,7 @@ class Assembly(Generic[Response]):
                 await context.tools.call(
                     scope, self.delivery.tool, (), self.delivery.arguments(request, accepted)
                 )
-            except LeaseLost:
+            except (LeaseLost, StoreUnavailable):
                 raise
             except InterlockError as error:
                 why = f"the response was accepted but could not be handed over: {error.message}"

@@ -20,7 +20,7 @@ from interlock.core.redaction import redact, redact_text
 from interlock.core.reflections import Reflection
 from interlock.core.results import Completed, Degraded, Evidence, Failed, GaveUp, Stored
 from interlock.core.scope import TaskScope
-from interlock.errors import Diverged, InterlockError, LeaseLost, NotBound
+from interlock.errors import Diverged, InterlockError, LeaseLost, NotBound, StoreUnavailable
 from interlock.orchestration.bodies import note_foreign_questions, run_body
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.doors import TaskDoors
@@ -92,8 +92,8 @@ async def _body(
         async with timer:
             inputs = await typed_inputs(given.inputs, agent.takes, context.artifacts)
             return await run_body(agent, inputs, doors)
-    except (GraphBubbleUp, LeaseLost, NotBound):
-        raise  # an unbound graph that would have to change something says so to its caller
+    except (GraphBubbleUp, LeaseLost, NotBound, StoreUnavailable):
+        raise  # none of these is the body's failure: they are told to whoever runs the graph
     except InterlockError as error:
         return Failed(error=error.message, code=error.code, retryable=error.retryable)
     except TimeoutError:

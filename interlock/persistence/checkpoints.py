@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from interlock.errors import LeaseLost
+from interlock.errors import LeaseLost, StoreUnavailable
 from interlock.persistence.database import Database
 from interlock.persistence.sqlite import BUSY_S, DROP_FENCE, FENCE
 
@@ -132,6 +132,11 @@ class Checkpoints(SqliteSaver):
         def committed() -> T:
             try:
                 return writing()
+            except sqlite3.OperationalError as error:
+                self.conn.rollback()
+                raise StoreUnavailable(
+                    f"a checkpoint could not be stored ({error}). Try again: the run goes on where it was."
+                ) from error
             except sqlite3.Error:
                 self.conn.rollback()
                 raise

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc, inspect, text
 
-from interlock.errors import BadInput, FormatRefused
+from interlock.errors import BadInput, FormatRefused, StoreUnavailable
 from interlock.persistence import sqlite
 from interlock.persistence.schema import VERSIONS
 
@@ -89,8 +89,14 @@ class Database:
             connection = self._connection().execution_options(
                 interlock_write=write, interlock_durable=durable
             )
-            with connection.begin():
-                return work(connection)
+            try:
+                with connection.begin():
+                    return work(connection)
+            except (exc.OperationalError, sqlite3.OperationalError) as error:
+                raise StoreUnavailable(
+                    f"the database {str(self.path)!r} could not be used ({_told(error)}); nothing of this "
+                    "step was stored. Try again: runs go on where they were."
+                ) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
 

@@ -6,7 +6,7 @@ from typing import Any
 from interlock.core.journal import UNDO, Entry
 from interlock.core.ports import Batch, Ledger, Move
 from interlock.core.runs import Run
-from interlock.errors import InterlockError, LeaseLost
+from interlock.errors import InterlockError, LeaseLost, StoreUnavailable
 from interlock.runs.engine import InlineEngine
 
 Compensate = Callable[[Any, Any, Entry], Awaitable[None]]
@@ -37,7 +37,7 @@ async def roll_back(engine: InlineEngine, run: Run, compensate: Compensate, ledg
                 if tool is None:
                     raise InterlockError(f"{entry.operation} is not known to this graph any more.")
                 await compensate(scope, tool, entry)
-            except LeaseLost:
+            except (LeaseLost, StoreUnavailable):
                 raise
             except InterlockError as error:
                 left.append(f"{entry.operation}: {error.message}")

@@ -15,7 +15,7 @@ from interlock.core.limits import Spend
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.runs import FINAL, Run, RunState
 from interlock.core.stores import Inbox, Record, Runs
-from interlock.errors import FormatRefused, InterlockError, LeaseLost
+from interlock.errors import FormatRefused, InterlockError, LeaseLost, StoreUnavailable
 from interlock.runs.program import Program
 from interlock.runs.questions import paths, wake_ups
 from interlock.runs.shape import unknown_nodes
@@ -62,7 +62,7 @@ class Segment:
         if command is not _NOTHING:
             try:
                 await self._invoke(command)
-            except (LeaseLost, FormatRefused):
+            except (LeaseLost, FormatRefused, StoreUnavailable):
                 raise
             except Exception as error:
                 await self._fail(error)

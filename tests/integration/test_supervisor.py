@@ -1,6 +1,7 @@
 """Requests through the front door: plan, specialists, policy, people, gate, and what the shop's book says."""
 
 import asyncio
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from pydantic import BaseModel
 from interlock import Agent, Degraded, Doors, Findings, GaveUp, Limits, Plan, Supervisor, Task, bind
 from interlock.core.principal import Principal
 from interlock.core.reflections import Reflection
-from interlock.errors import AnswerRefused, NotBound, SchemaViolation, ToolUnavailable
+from interlock.errors import AnswerRefused, NotBound, SchemaViolation, StoreUnavailable, ToolUnavailable
+from interlock.testing import StillClock
 from tests.desk import Order, Reply, Shop, Ticket, desk, settings
 
 
@@ -376,3 +378,32 @@ async def test_a_degraded_part_makes_a_degraded_run(tmp_path: Path) -> None:
         run = await app.run(Ticket(text="go"))
 
     assert (run.outcome, run.reason) == ("degraded", "orders: the carrier is down")
+
+
+async def test_a_database_that_cannot_be_written_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else holds the database for too long: that is told, nothing is lost, the run goes on later."""
+    for module in ("sqlite", "checkpoints"):
+        monkeypatch.setattr(f"interlock.persistence.{module}.BUSY_S", 0.05)
+    holder: list[sqlite3.Connection] = []
+
+    async def look(ticket: Ticket, doors: Doors) -> Word:
+        if not holder:
+            holder.append(sqlite3.connect(tmp_path / "interlock.db", isolation_level=None))
+            holder[0].execute("BEGIN IMMEDIATE")
+        return Word(word="done")
+
+    agent = Agent("looker", "Looks.", run=look)
+    supervisor = planned([agent], lambda ticket: Plan(Task(agent, ticket)))
+    clock = StillClock()
+    async with bind(supervisor.build(), settings=settings(tmp_path), clock=clock) as app:
+        started = await app.engine.start(Ticket(text="go"), app.user)
+        with pytest.raises(StoreUnavailable, match=r"could not be used .*locked"):
+            await app.resume(started.id)
+        holder[0].execute("ROLLBACK")
+        state = (await app.stores.runs.get(started.id)).state
+        clock.advance(60)  # the lease could not be given back either
+        ended = await app.resume(started.id)
+
+    assert (state, ended.state) == ("executing", "completed")
