@@ -67,7 +67,8 @@ def _seconds(
         seconds = agents[task.agent].limits.seconds
         if seconds is None:
             return limits.seconds
-        before = plan.open_tasks if task.closing else [plan.task(name) for name in task.after]
+        before = [plan.task(name) for name in task.after]
+        before += plan.open_tasks if task.closing else ()
         begins = max((ends[t.id] for t in before if t.id in ends), default=0.0)
         ends[task.id] = begins + seconds * turns[task.id]
     longest = max(ends.values(), default=0.0)

@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from interlock.core.agents import Agent, AnyAgent
 from interlock.core.doors import Doors
+from interlock.core.limits import Limits
 from interlock.core.plans import AnyTask, Finding, Findings, Plan, StoredPlan, Task, store
+from interlock.core.worst_case import worst_case
 from interlock.errors import PlanInvalid
 
 
@@ -288,3 +290,23 @@ def test_task_names_differ_whatever_agents_are_called() -> None:
     stored = store(Plan(Task(two, ticket), Task(one, ticket), Task(one, ticket)), ticket, [one, two], "r", 5)
 
     assert [task.id for task in stored.tasks] == ["a-2", "a", "a-3"]
+
+
+def test_closing_tasks_that_wait_for_each_other_add_up_in_the_worst_case() -> None:
+    """The bound on seconds follows the chain through closing tasks as well."""
+
+    async def close(order: Order, doors: Doors) -> Order:
+        return order
+
+    limits = Limits(seconds=10)
+    first = Agent("first", "Finds.", run=look_up, limits=limits, attempts=1)
+    closer = Agent("closer", "Closes.", run=close, limits=limits, attempts=1)
+    ticket = Ticket(text="x")
+    found = Task(first, ticket)
+    one = Task(closer, found.output)
+    plan = Plan(found, closing=[Task(closer, one.output), one])
+    agents = [first, closer]
+
+    stored = store(plan, ticket, agents, "route", 5)
+
+    assert worst_case(stored, {a.name: a for a in agents}, [], Limits(), 0).seconds == 30
