@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from interlock import Agent, Doors, Findings, GaveUp, Plan, Policy, Supervisor, Task, ToolServer
+from interlock import Agent, Degraded, Doors, Findings, GaveUp, Plan, Policy, Supervisor, Task, ToolServer
 from interlock.errors import ToolFailed
+from interlock.orchestration.gate import Problem
 
 
 class Ticket(BaseModel):
@@ -119,6 +120,26 @@ def both(ticket: Ticket) -> Plan | None:
     return Plan(Task(payer, ticket), Task(asker, ticket)) if _first(ticket) == "both" else None
 
 
+async def murmur(ticket: Ticket, doors: Doors) -> Said | Degraded[Said] | GaveUp:
+    """Comes to something nobody may read."""
+    if "nothing" in ticket.text:
+        return GaveUp(reason="CANARY reason", tried=("CANARY tried",), needs="CANARY needs")
+    return Degraded(output=Said(text="CANARY draft"), why="CANARY why")
+
+
+murmurer = Agent("murmurer", "Murmurs.", run=murmur)
+
+
+def murmuring(ticket: Ticket) -> Plan | None:
+    """Something is murmured."""
+    return Plan(Task(murmurer, ticket)) if _first(ticket) == "murmur" else None
+
+
+def no_canary(reply: Reply, findings: Findings) -> Problem | None:
+    """What was murmured must not leave."""
+    return Problem("CANARY found", "refuse") if findings.get(murmurer) else None
+
+
 def leaving(ticket: Ticket) -> GaveUp | None:
     """Nobody does that here."""
     return GaveUp(reason="nobody does that here") if _first(ticket) == "dance" else None
@@ -140,10 +161,11 @@ graph = Supervisor(
     "front",
     request=Ticket,
     response=Reply,
-    agents=[payer, asker, broken],
-    routes=[paying, asking, breaking, both, leaving],
+    agents=[payer, asker, broken, murmurer],
+    routes=[paying, asking, breaking, both, murmuring, leaving],
     policy=Policy().allow(payer, look, take_back).ask(payer, pay, when=much, whom="lead").allow(payer, pay),
     answer=answer,
-    examples=[Ticket(text=word) for word in ("pay", "colour", "break", "both", "dance")],
+    checks=[no_canary],
+    examples=[Ticket(text=word) for word in ("pay", "colour", "break", "both", "murmur", "dance")],
     subject=lambda ticket: ticket.customer,
 ).build()

@@ -28,24 +28,37 @@ def brief(question: "Question") -> dict[str, Any]:
     return question.model_dump(mode="json", include=names)
 
 
-def show(run: "Run", asked: "list[Question]") -> None:
-    """Prints a run for people."""
+def show(run: "Run", asked: "list[Question]", *, record: bool = False) -> None:
+    """Prints a run for people.
+
+    Standard output gets only what the gate accepted; the reason stands beside it, unless the command
+    is one that shows the record.
+    """
     name = run.input.get("id") if isinstance(run.input, dict) else None
     terminal.say(f"{run.id} {f'({name}) ' if isinstance(name, str) else ''}{headline(run)}")
     if run.response is not None and run.state == "completed":
         terminal.say(*(f"  {line}" for line in response_lines(run.response)))
     for question in asked:
         terminal.say(*(f"  {line}" for line in next_steps(question)))
+    why = reason(run)
+    if why and record:
+        terminal.say(f"  {why}")
+    elif why:
+        terminal.tell(f"{run.id} {why}")
 
 
 def headline(run: "Run") -> str:
-    """State, outcome and spend in one line; the reason where it is not plain."""
+    """State, outcome and spend in one line."""
     told = run.state.replace("_", " ")
     if run.outcome:
         told += f", {run.outcome.replace('_', ' ')}"
+    return f"{told} ({spent(run)})"
+
+
+def reason(run: "Run") -> str:
+    """Why a run is where it is, where that is not plain; an agent's own words may be in it, ungated."""
     plain = run.state == "waiting_for_approval" or run.outcome == "resolved"
-    why = "" if plain or not run.reason else f": {run.reason}"
-    return f"{told}{why} ({spent(run)})"
+    return "" if plain else run.reason
 
 
 def spent(run: "Run") -> str:

@@ -52,7 +52,7 @@ def show(run: Id, json: options.Json = False) -> None:
     if json:
         terminal.emit({**_json(found), **results.as_json(found, asked)}, indent=2)
         return
-    results.show(found, asked)
+    results.show(found, asked, record=True)
     terminal.say(
         f"  graph {found.graph} {found.version}, owner {found.owner.user}, started {_when(found)} UTC",
         f"  why and how:  interlock explain {found.id}",

@@ -1,0 +1,57 @@
+"""Every face of the command line, by the program's own table: gated ones emit only what the gate accepted."""
+
+from collections.abc import Iterator
+
+import pytest
+import typer.main
+from typer import Typer
+
+from interlock.cli import app
+from interlock.cli.faces import FACES
+from tests.front import Front, fresh
+
+front = pytest.fixture(fresh)
+CANARY = "CANARY"
+
+
+def commands(group: Typer, path: str = "") -> Iterator[str]:
+    """The full names of a program's commands."""
+    for command in group.registered_commands:
+        name = command.name or (command.callback.__name__ if command.callback else "")
+        yield f"{path}{name}"
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            yield from commands(inner.typer_instance, f"{path}{inner.name} ")
+
+
+def test_every_command_is_in_the_table() -> None:
+    """A command that is added without saying what it shows fails here."""
+    assert set(commands(app)) == set(FACES)
+    assert typer.main.get_command(app).name == "interlock"
+
+
+def test_gated_faces_show_nothing_ungated(front: Front) -> None:
+    """Drafts, reasons and refused responses of agents reach no gated command's standard output."""
+    draft, nothing = front.ticket("murmur"), front.write("none.json", '{"text": "murmur nothing"}')
+    waiting, question = front.waiting("both")
+    answers = [q["id"] for q in front("approvals", "list", "--json").json if q["kind"] == "clarify"]
+    seen: dict[str, list[str]] = {
+        "run": [
+            front("run", "front", "--input", draft).out,
+            front("run", "front", "--input", draft, "--json").out,
+            front("run", "front", "--input", nothing).out,
+            front("run", "front", "--input", nothing, "--json").out,
+        ]
+    }
+    ended = front("run", "front", "--input", nothing, "--json").json["run_id"]
+    seen["runs resume"] = [front("runs", "resume", ended).out]
+    seen["approvals approve"] = [front("approvals", "approve", question).out]
+    seen["approvals reject"] = [front("approvals", "reject", answers[0]).out]
+    seen["effects settle"] = [front("effects", "settle", "q-unknown", "--happened").out]
+    seen["runs cancel"] = [front("runs", "cancel", front.waiting()[0]).out]
+
+    assert set(seen) == {name for name, shows in FACES.items() if shows == "gated"}
+    assert [name for name, outs in seen.items() if any(CANARY in out for out in outs)] == []
+    assert CANARY in front("runs", "show", ended).out
+    assert CANARY in front("explain", ended).out
+    assert waiting in front("runs", "list").out
