@@ -135,7 +135,7 @@ PROJECTS: dict[str, tuple[Callable[[Front], object], str]] = {
     "wiring": (
         lambda f: f.write(
             "front_desk.py",
-            (f.folder / "front_desk.py").read_text(encoding="utf-8").replace("asker, broken]", "asker]"),
+            (f.folder / "front_desk.py").read_text(encoding="utf-8").replace("asker, broken, ", "asker, "),
         ),
         "add it to `agents=`",
     ),

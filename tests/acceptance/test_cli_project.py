@@ -114,7 +114,7 @@ def test_a_graph_is_drawn_with_the_most_it_can_cost(front: Front) -> None:
     assert told.code == 0 and "graph TD;" in told.out and "intake --> plan;" in told.out
     numbers = told.out.partition("classDef last")[2].splitlines()[1:]
     assert numbers and all(line.startswith("%%") for line in numbers if line)
-    assert rows.keys() == {"paying", "asking", "breaking", "both"}
+    assert rows.keys() == {"paying", "asking", "breaking", "both", "murmuring"}
     assert rows["both"]["tasks"] == ["payer", "asker"] and rows["both"]["hops"] > rows["paying"]["hops"]
     assert "payer" in both["mermaid"] and both["limits"]["seconds"] == 600
 
