@@ -30,7 +30,7 @@ def mermaid(graph: Any, *, xray: bool = False) -> str:  # noqa: ANN401
 def costs(supervisor: Supervisor[Any, Any]) -> list[Costs]:
     """The most that each rule's plan for each example can cost; the same plan is listed once.
 
-    Routes that ask a model or a tool have no plan before they run.
+    Routes that ask a model have no plan before they run.
     """
     found: dict[str, Costs] = {}
     for route, stored in _plans(supervisor):

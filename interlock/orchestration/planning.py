@@ -48,7 +48,7 @@ class Planner:
         """
         for route in self.routes:
             if inspect.iscoroutinefunction(route):
-                continue  # made by a model or a tool: checked when it is made
+                continue  # made by a model: checked when it is made
             made = 0
             for example in examples:
                 try:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from interlock.core.stores import Runs
-from interlock.errors import LeaseLost, NotFound, RunBusy
+from interlock.errors import LeaseLost, NotFound, RunBusy, StoreUnavailable
 
 
 @asynccontextmanager
@@ -34,6 +34,8 @@ async def lease(runs: Runs, run: str, worker: str, seconds: float) -> AsyncGener
             await asyncio.sleep(seconds / 3)
             try:
                 await runs.renew(run, worker, fence, seconds)
+            except StoreUnavailable:
+                continue  # the next beat may get through; if not, the lease is lost and said to be
             except LeaseLost as error:
                 lost.append(error)
                 if owner is not None:

@@ -48,15 +48,15 @@ def test_a_response_is_shown_as_text_where_it_is_text(response: object, lines: l
     assert results.response_lines(response) == lines
 
 
-def test_the_headline_says_state_outcome_reason_and_spend() -> None:
-    """What went as it should needs no reason; money is shown where it was spent."""
+def test_the_headline_says_state_outcome_and_spend(capsys: pytest.CaptureFixture[str]) -> None:
+    """Money is shown where it was spent; a reason stands beside it, and what went as it should needs none."""
     spend = Spend(seconds=1.25, tool_calls=1, model_calls=2, usd=Decimal("0.10"))
 
     assert results.headline(a_run(reason="every task completed")) == "completed, resolved (0.00 s)"
-    assert (
-        results.headline(a_run(outcome="gave_up", reason="nobody", spend=spend))
-        == "completed, gave up: nobody (1.2 s, 1 tool call, 2 model calls, 0.10 USD)"
-    )
+    results.show(a_run(outcome="gave_up", reason="nobody", spend=spend), [])
+    told = capsys.readouterr()
+    assert told.out == "r-1 completed, gave up (1.2 s, 1 tool call, 2 model calls, 0.10 USD)\n"
+    assert told.err == "r-1 nobody\n"
 
 
 def test_the_tickets_own_id_is_shown_beside_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
