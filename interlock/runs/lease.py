@@ -18,14 +18,7 @@ async def lease(runs: Runs, run: str, worker: str, seconds: float) -> AsyncGener
         LeaseLost: if another worker took it over; the work inside has then been cancelled.
     """
     worker = f"{worker}:{uuid4().hex[:4]}"  # a process may not take a run from itself either
-    claim = asyncio.ensure_future(runs.claim(run, worker, seconds))
-    try:
-        fence = await asyncio.shield(claim)
-    except asyncio.CancelledError:
-        # What the database has begun it finishes: a claim nobody will use must not keep others waiting.
-        with suppress(RunBusy, NotFound):
-            await runs.release(run, worker, await claim)
-        raise
+    fence = await _claimed(runs, run, worker, seconds)
     owner = asyncio.current_task()
     lost: list[LeaseLost] = []
 
@@ -57,3 +50,15 @@ async def lease(runs: Runs, run: str, worker: str, seconds: float) -> AsyncGener
             await heart
         if not lost:
             await runs.release(run, worker, fence)
+
+
+async def _claimed(runs: Runs, run: str, worker: str, seconds: float) -> int:
+    """Claims the run; a caller that is cancelled meanwhile leaves no claim behind."""
+    claim = asyncio.ensure_future(runs.claim(run, worker, seconds))
+    try:
+        return await asyncio.shield(claim)
+    except asyncio.CancelledError:
+        # What the database has begun it finishes: a claim nobody will use must not keep others waiting.
+        with suppress(RunBusy, NotFound):
+            await runs.release(run, worker, await claim)
+        raise

@@ -67,7 +67,7 @@ def test_only_the_package_is_imported_from_the_wheel(site: Path, tmp_path: Path,
 def test_the_readme_runs_from_the_wheel_in_an_empty_folder(site: Path, tmp_path: Path) -> None:
     """It prints the two lines that the README promises, and leaves the database that it speaks of."""
     [block] = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-    promised = re.findall(r"`((?:waiting_for_approval|completed) - [^`]+)`", README)
+    promised = re.findall(r"`((?:waiting_for_approval - |\{'text')[^`]+)`", README)
     script, empty = tmp_path / "script" / "desk.py", tmp_path / "empty"
     script.parent.mkdir()
     empty.mkdir()
