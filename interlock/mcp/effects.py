@@ -80,6 +80,7 @@ class Effects:
         done = scope.journal.recorded(call.slot, effect=True)
         if done is None:
             await self._wire.ready(undo)
+            await self._wire.ready(undo)
             done = await self._send(call, None, Verdict(decision="allow", rule="rollback", reason="rollback"))
         elif done.state in ("sent", "unknown"):
             done = await self._find_out(call, done, resends=_RESENDS)

@@ -37,6 +37,18 @@ class Booked(BaseModel):
     line: str
 
 
+STRIKING = """
+from pathlib import Path
+from mcp.server import MCPServer
+server = MCPServer("away")
+@server.tool()
+def strike(line: str) -> bool:
+    return bool(Path({struck!r}).write_text(line))
+server.run("stdio")
+"""
+"""A server somebody starts later."""
+
+
 class Book:
     """A book written by tools whose answers can be lost."""
 
@@ -330,6 +342,40 @@ async def test_one_effect_in_all_calls_of_a_task(tmp_path: Path) -> None:
 
     assert (run.state, paid, len(taken)) == ("completed", [10, 1], 2)
     assert "was already caused by run" in taken[0]
+
+
+async def test_a_rollback_that_could_not_finish_is_run_again(tmp_path: Path) -> None:
+    """A server that cannot be reached leaves the run canceled; a second rollback takes back what was left."""
+    script, struck = tmp_path / "server.py", tmp_path / "struck"
+    away = ToolServer.stdio("away", [sys.executable, str(script)])
+    here = ToolServer("here")
+
+    @away.tool(effect="once")
+    async def strike(line: str) -> bool:
+        """Strikes a line out."""
+        raise AssertionError
+
+    @here.tool(effect="once", compensate=strike)
+    async def write(line: str) -> Booked:
+        """Writes a line."""
+        return Booked(line=line)
+
+    async def work(ticket: Ticket, doors: Doors) -> Note:
+        await doors.call(write, line="first")
+        return Note(text=str(await doors.ask("Go on?")))
+
+    agent = Agent("clerk", "Writes.", run=work, tools=[write, strike])
+    async with bind(
+        single(agent, Policy().allow(agent, write, strike)).build(), settings=settings(tmp_path)
+    ) as app:
+        run = await app.run(Ticket(text="go"))
+        with pytest.raises(ToolUnavailable, match="Run the rollback again"):
+            await app.cancel(run.id, roll_back_effects=True)
+        between = (await app.stores.runs.get(run.id)).state
+        script.write_text(STRIKING.format(struck=str(struck)))
+        ended = await app.cancel(run.id, roll_back_effects=True)
+
+    assert (between, ended.state, struck.read_text()) == ("canceled", "rolled_back", "first")
 
 
 async def test_tools_that_were_not_granted_or_do_not_fit(tmp_path: Path) -> None:
