@@ -56,6 +56,7 @@ class Doors(Protocol):
             ToolDenied: the policy refuses the call, or the task was not granted the tool.
             Rejected: a person said no, or nobody answered in time.
             ToolFailed: the tool refused; nothing happened.
+            OutcomeUnknown: a person settled that it happened, and nobody knows its answer.
             EffectTaken: another run has caused this effect already; nothing happened.
             ToolUnavailable: a reading tool could not be reached.
             BudgetExceeded: there is not enough left; nothing was sent.

@@ -212,7 +212,7 @@ class Effects:
         try:
             return typed(call.tool, entry.answer)
         except ValidationError as error:
-            raise ToolFailed(f"{call.tool.name} happened, but its answer is not known.") from error
+            raise OutcomeUnknown(f"{call.tool.name} happened, but its answer is not known.") from error
 
     async def _settle(self, call: Call, entry: Entry) -> Entry:
         """Asks a person what became of an effect, and stores the answer.

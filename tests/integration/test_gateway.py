@@ -16,6 +16,7 @@ from interlock.errors import (
     BuildError,
     EffectTaken,
     NotFound,
+    OutcomeUnknown,
     SchemaViolation,
     ToolDenied,
     ToolFailed,
@@ -192,6 +193,28 @@ async def test_what_nobody_can_know_a_person_settles(tmp_path: Path, yes: bool, 
     assert (ended.state, book.lines) == ("completed" if yes else "failed", ["one"])
     assert reply in str(ended.response) + ended.reason
     assert not any("hunter22" in body for body in stored)
+
+
+async def test_a_settled_effect_without_its_answer_is_not_told_as_undone(tmp_path: Path) -> None:
+    """It happened and nobody knows what it answered: the body is told so, and not that nothing happened."""
+    book, told = Book(tmp_path / "book", key=False, lookup=False), list[str]()
+    book.lose_answers = 1
+
+    async def write(ticket: Ticket, doors: Doors) -> Note:
+        try:
+            await doors.call(book.write, line="one")
+        except OutcomeUnknown as error:
+            told.append(error.message)
+        return Note(text="settled")
+
+    async with bind(clerk(book, write).build(), settings=settings(tmp_path)) as app:
+        run = await app.run(Ticket(text="go"))
+        (question,) = await app.questions(run.id)
+        await app.answer(question.id, yes=True)
+        ended = await app.resume(run.id)
+
+    assert (ended.outcome, told) == ("resolved", ["book/write happened, but its answer is not known."])
+    assert book.lines == ["one"]
 
 
 async def test_a_look_up_that_fails_leaves_it_to_a_person(tmp_path: Path) -> None:
