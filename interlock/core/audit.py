@@ -62,7 +62,7 @@ class Report:
         if self.first is not None:
             more = f" ({len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
             return f"The record does not verify. {self.first}{more}."
-        told = [f"{self.events} events of {self.runs} runs verify."]
+        told = [f"{self.events} events of {self.runs} {'run' if self.runs == 1 else 'runs'} verify."]
         if self.signed:
             told.append(
                 f"Somebody who can write the database but has not the signing key has changed none of the "
