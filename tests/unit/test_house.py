@@ -95,5 +95,5 @@ def test_machine_paths_and_indexes_are_recognised() -> None:
     assert foreign("open('{0}root{0}x')".format("/"))
     assert foreign("cd {0}home{0}ada".format("/"))
     assert foreign("see pypi" + ".org")
-    assert foreign("-" + "-index-url x")
+    assert foreign("--index" + "-url x")
     assert not foreign("GET /runs/1 and https://example.com/home/ada")

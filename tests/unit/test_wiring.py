@@ -13,6 +13,7 @@ from interlock import Agent, Doors, Findings, Plan, Policy, Supervisor, Task, To
 from interlock.core.reflections import Reflection
 from interlock.errors import BuildError
 from interlock.orchestration.deliver import Delivery
+from interlock.orchestration.supervisor import SupervisorGraph
 from tests.desk import Order, Reply, Shop, Ticket, desk
 
 
@@ -40,7 +41,7 @@ def speak(ticket: Ticket) -> Plan:
     return Plan(Task(speaker, ticket))
 
 
-def build(**changes: Any) -> None:
+def build(**changes: Any) -> SupervisorGraph:
     """Builds a right supervisor with one thing changed."""
     parts: dict[str, Any] = {
         "request": Ticket,
@@ -50,12 +51,12 @@ def build(**changes: Any) -> None:
         "answer": reply,
         "examples": [Ticket(text="go")],
     }
-    Supervisor("small", **{**parts, **changes}).build()
+    return Supervisor("small", **{**parts, **changes}).build()
 
 
 def test_right_wiring_builds() -> None:
     """The supervisor all cases below change one thing of does build."""
-    build()
+    assert {"intake", "plan", "strand", "join", "aggregate", "deliver"} == set(build().nodes)
 
 
 def test_a_domain_tool_on_the_supervisor(tmp_path: Path) -> None:
