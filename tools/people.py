@@ -1,0 +1,50 @@
+"""The people of the example shop: its staff, and the customers that the evaluation tickets are from."""
+
+Row = tuple[str | int | None, ...]
+
+PEOPLE: list[Row] = [
+    ("Miriam Vogel", "legal", "legal"),
+    ("Tobias Lindqvist", "press", "press"),
+    ("Aylin Demir", "safety", "injury,safety"),
+    ("Ruth Adeyemi", "shift-lead", "approval"),
+    ("Paweł Nowak", "billing", "billing"),
+    ("Hanna Jensen", "support", "default"),
+]
+
+CUSTOMERS: dict[str, str] = {
+    "lena.brandt@example.org": "Lena Brandt", "sam.okafor@example.com": "Sam Okafor",
+    "gisela.thoma@example.org": "Gisela Thoma", "piotr.maj@example.com": "Piotr Maj",
+    "joerg.weiss@example.org": "Jörg Weiß", "chloe.dawson@example.com": "Chloe Dawson",
+    "marcus.hale@example.com": "Marcus Hale", "ines.carvalho@example.org": "Inês Carvalho",
+    "dieter.kolb@example.org": "Dieter Kolb", "amelie.roux@example.com": "Amélie Roux",
+    "nadia.haddad@example.com": "Nadia Haddad", "felix.arnold@example.org": "Felix Arnold",
+    "birgit.seidel@example.org": "Birgit Seidel", "tom.ashworth@example.com": "Tom Ashworth",
+    "katrin.unger@example.org": "Katrin Unger", "olga.petrova@example.com": "Olga Petrova",
+    "ben.fairley@example.com": "Ben Fairley", "yusuf.kaya@example.org": "Yusuf Kaya",
+    "helen.strand@example.com": "Helen Strand", "paul.winter@example.org": "Paul Winter",
+    "sofia.marin@example.com": "Sofía Marín", "robert.lang@example.org": "Robert Lang",
+    "greta.holm@example.com": "Greta Holm", "ahmed.saleh@example.com": "Ahmed Saleh",
+    "julia.behr@example.org": "Julia Behr", "martin.okeke@example.com": "Martin Okeke",
+    "ursula.franke@example.org": "Ursula Franke", "zoe.martens@example.com": "Zoë Martens",
+    "emil.krause@example.org": "Emil Krause", "harald.stein@example.org": "Harald Stein",
+    "petra.novak@example.com": "Petra Nováková", "kev.mills@example.com": "Kevin Mills",
+    "rene.blanc@example.com": "René Blanc", "shin.tanaka@example.com": "Shin Tanaka",
+    "viktor.dahl@example.com": "Viktor Dahl", "rico.stahl@example.com": "Rico Stahl",
+    "claire.duval@example.com": "Claire Duval", "noah.berg@example.org": "Noah Berg",
+    "marta.silva@example.com": "Marta Silva", "ivan.horvat@example.com": "Ivan Horvat",
+    "elif.yildiz@example.org": "Elif Yıldız", "oscar.lund@example.com": "Oscar Lund",
+    "renate.vogt@example.org": "Renate Vogt", "theo.campbell@example.com": "Theo Campbell",
+    "anna.keller@example.org": "Anna Keller", "fatima.rahman@example.com": "Fatima Rahman",
+    "liam.byrne@example.com": "Liam Byrne", "camille.perrin@example.com": "Camille Perrin",
+    "walter.hinz@example.org": "Walter Hinz", "eva.lindholm@example.com": "Eva Lindholm",
+    "george.nash@example.com": "George Nash", "lucia.romano@example.com": "Lucia Romano",
+    "hans-peter.ott@example.org": "Hans-Peter Ott", "sarah.quinn@example.com": "Sarah Quinn",
+    "mehmet.aksoy@example.org": "Mehmet Aksoy", "ingrid.falk@example.com": "Ingrid Falk",
+    "dan.porter@example.com": "Dan Porter", "ruth.ekstrom@example.com": "Ruth Ekström",
+    "nico.barth@example.org": "Nico Barth", "vera.simic@example.com": "Vera Simić",
+    "pablo.ortega@example.com": "Pablo Ortega", "mia.jansen@example.com": "Mia Jansen",
+    "konrad.reinhardt@example.org": "Konrad Reinhardt", "aisha.bello@example.com": "Aisha Bello",
+    "stefan.huber@example.org": "Stefan Huber", "lewis.grant@example.com": "Lewis Grant",
+    "tanja.moser@example.org": "Tanja Moser", "peter.novotny@example.com": "Peter Novotný",
+    "hilde.sommer@example.org": "Hilde Sommer",
+}  # fmt: skip
