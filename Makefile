@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 		|| { echo "Interlock needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing into $(VENV) (a minute or two the first time) ..."
-	@$(PIP) install -q -c constraints.txt -e ".[dev]"
+	@$(PIP) install -q -c constraints.txt -e ".[dev,evals]"
 	@touch $@
 
 format: $(STAMP) ## Format the code and fix what the linter can fix

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from interlock.core.limits import Limits
     from interlock.core.plans import Findings, Plan, Task
     from interlock.core.policy import Policy
-    from interlock.core.results import Completed, Degraded, GaveUp
+    from interlock.core.results import Degraded, GaveUp
     from interlock.mcp.servers import ToolServer
     from interlock.orchestration.agent import Agent
     from interlock.orchestration.gate import Gate
+    from interlock.orchestration.remote import RemoteAgent
     from interlock.orchestration.supervisor import Supervisor
 
 __version__ = "0.1.0"
 __all__ = [
     "Agent",
-    "Completed",
     "Conflict",
     "Degraded",
     "Doors",
@@ -37,6 +37,7 @@ __all__ = [
     "Limits",
     "Plan",
     "Policy",
+    "RemoteAgent",
     "Supervisor",
     "Task",
     "ToolServer",
@@ -45,7 +46,6 @@ __all__ = [
 
 _HOME = {
     "Agent": "orchestration.agent",
-    "Completed": "core.results",
     "Conflict": "core.conflicts",
     "Degraded": "core.results",
     "Doors": "core.doors",
@@ -55,6 +55,7 @@ _HOME = {
     "Limits": "core.limits",
     "Plan": "core.plans",
     "Policy": "core.policy",
+    "RemoteAgent": "orchestration.remote",
     "Supervisor": "orchestration.supervisor",
     "Task": "core.plans",
     "ToolServer": "mcp.servers",

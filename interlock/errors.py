@@ -10,7 +10,8 @@ InterlockError
 ├── Diverged            ├── BudgetExceeded      ├── DeadlineExceeded
 ├── SchemaViolation     ├── LeaseLost           ├── RunBusy
 ├── AnswerRefused       ├── ReceiptUsed         ├── EffectTaken
-└── FormatRefused       └── RecordBroken        └── StoreUnavailable
+├── ModelUnavailable    ├── RemoteFailed        ├── RecordBroken
+└── FormatRefused       └── StoreUnavailable
 """
 
 import inspect
@@ -84,6 +85,20 @@ class ToolUnavailable(InterlockError):
     """The tool's server could not be reached or did not answer in time."""
 
     code = "tool_unavailable"
+    retryable = True
+
+
+class ModelUnavailable(InterlockError):
+    """No model behind the route answered."""
+
+    code = "model_unavailable"
+    retryable = True
+
+
+class RemoteFailed(InterlockError):
+    """The remote agent could not be reached, or its answer could not be used."""
+
+    code = "remote_failed"
     retryable = True
 
 

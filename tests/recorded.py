@@ -16,7 +16,7 @@ from interlock import Agent, Conflict, Doors, Findings, GaveUp, Plan, Supervisor
 from interlock.core.canonical import Json
 from interlock.core.conflicts import prefer
 from interlock.core.events import GENESIS, Draft, chain
-from interlock.core.ports import ModelReply
+from interlock.core.models import ModelCall, ModelReply
 from interlock.core.principal import Principal
 from interlock.core.reflections import Reflection
 from interlock.core.runs import Run
@@ -70,8 +70,9 @@ class Text(BaseModel):
 class Scripted:
     """A model that always says the same."""
 
-    async def reply(self, route: str, prompt: str) -> ModelReply:
+    async def reply(self, route: str, call: ModelCall, **more: Any) -> ModelReply:
         """Says it."""
+        more["budget"].charge(tokens=12)
         return ModelReply(text=f"{CANARY} of a model", model="scripted-1", input_tokens=7, output_tokens=5)
 
 

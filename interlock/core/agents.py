@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import (
     Any,
     Generic,
@@ -19,6 +20,7 @@ from typing import (
 
 from pydantic import TypeAdapter
 
+from interlock.core.bodies import Remote, Thinking
 from interlock.core.canonical import digest
 from interlock.core.doors import Doors
 from interlock.core.fingerprints import fingerprint
@@ -28,6 +30,8 @@ from interlock.core.tools import Granted, Tool, named
 from interlock.errors import BuildError
 
 Ins = TypeVarTuple("Ins")
+Taken = TypeVar("Taken")
+Made = TypeVar("Made")
 Out = TypeVar("Out")
 
 _NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
@@ -78,12 +82,41 @@ class Agent(Generic[*Ins, Out]):
         max_activations: int = 10,
     ) -> None: ...
 
+    @overload
+    def __init__(
+        self: "Agent[Taken, Made]",
+        name: str,
+        description: str,
+        *,
+        input: type[Taken],
+        output: type[Made],
+        prompt: str | Path,
+        model: str = "default",
+        skills: Sequence[str | Path] = (),
+        reasoning: str = "",
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        max_steps: int | None = None,
+        attempts: int = 2,
+        fallback: "Agent[Taken, Made] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None: ...
+
     def __init__(
         self,
         name: str,
         description: str,
         *,
         run: Callable[..., Awaitable[Any]] | None = None,
+        input: type[Any] | None = None,
+        output: type[Any] | None = None,
+        prompt: str | Path | None = None,
+        model: str = "default",
+        skills: Sequence[str | Path] = (),
+        reasoning: str = "",
+        remote: Remote | None = None,
         graph: object | None = None,
         write: Callable[..., Mapping[str, Any]] | None = None,
         read: Callable[[Mapping[str, Any]], Any] | None = None,
@@ -122,6 +155,12 @@ class Agent(Generic[*Ins, Out]):
         self.name = name
         self.description = description
         self.run = run
+        self.thinking: Thinking | None = (
+            None
+            if prompt is None
+            else Thinking(Path(prompt), model, tuple(Path(skill) for skill in skills), reasoning)
+        )
+        self.remote = remote
         self.graph = graph
         self.write = write
         self.read = read
@@ -135,7 +174,7 @@ class Agent(Generic[*Ins, Out]):
         self.max_activations = max_activations
         self.inputs: dict[str, Any]
         self.returns: Any
-        self.inputs, self.returns = self._shape()
+        self.inputs, self.returns = self._shape(input, output)
         self.takes: dict[str, TypeAdapter[Any]] = {n: TypeAdapter(t) for n, t in self.inputs.items()}
         self.output: TypeAdapter[Any] = TypeAdapter(self.returns)
         self._bounded()
@@ -158,6 +197,8 @@ class Agent(Generic[*Ins, Out]):
                 "not_for": [t if isinstance(t, str) else fingerprint(t) for t in self.not_for],
                 "limits": self.limits,
                 "body": [fingerprint(part) for part in (self.run, self.write, self.read)],
+                **({"thinking": self.thinking.definition} if self.thinking else {}),
+                **({"remote": self.remote.definition} if self.remote else {}),
             },
             "agent",
         )[:12]
@@ -183,7 +224,7 @@ class Agent(Generic[*Ins, Out]):
         takes = ", ".join(getattr(t, "__name__", str(t)) for t in self.inputs.values())
         return f"<agent {self.name}({takes})>"
 
-    def _shape(self) -> tuple[dict[str, Any], Any]:
+    def _shape(self, takes: object, makes: object) -> tuple[dict[str, Any], Any]:
         """Input types by parameter name, and the output type without the result wrappers."""
         if self.run is not None:
             names = list(inspect.signature(self.run).parameters)
@@ -191,9 +232,15 @@ class Agent(Generic[*Ins, Out]):
             if not names or not inspect.iscoroutinefunction(self.run):
                 raise BuildError(f"agent {self.name}: `run` must be `async def body(*inputs, doors)`.")
             return {n: hints[n] for n in names[:-1]}, _unwrapped(hints["return"])
+        if self.thinking is not None or self.remote is not None:
+            if takes is None or makes is None:
+                raise BuildError(
+                    f"agent {self.name}: a prompt or a URL has no annotations: give `input=` and `output=`."
+                )
+            return {"input": takes}, _unwrapped(makes)
         if self.graph is None or self.write is None or self.read is None:
             raise BuildError(
-                f"agent {self.name} needs a body: `run=`, or `graph=` with `write=` and `read=`."
+                f"agent {self.name} needs a body: `run=`, `prompt=`, or `graph=` with `write=` and `read=`."
             )
         names = list(inspect.signature(self.write).parameters)
         hints = _hints(self.name, self.write, names)

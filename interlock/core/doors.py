@@ -1,12 +1,12 @@
 """What a body can reach, and all that it can reach."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from interlock.core.canonical import Json
 from interlock.core.limits import Budget, Deadline
-from interlock.core.ports import ModelReply
+from interlock.core.models import ModelCall, ModelReply
 from interlock.core.principal import Principal
 from interlock.core.results import Artifact
 
@@ -78,11 +78,23 @@ class Doors(Protocol):
         """
         ...
 
-    async def think(self, prompt: str, *, model: str = "default") -> ModelReply:
+    async def think(
+        self,
+        prompt: str | ModelCall,
+        *,
+        model: str = "default",
+        heard: Callable[[str], None] | None = None,
+    ) -> ModelReply:
         """Asks the model behind a route; the reply is journaled.
+
+        Args:
+            prompt: One question, or a whole conversation with tools and schema.
+            model: The route.
+            heard: Gets the reply's text in pieces while it is being said; all at once from the journal.
 
         Raises:
             BudgetExceeded: there is not enough left; nothing was sent.
+            ModelUnavailable: no model behind the route answered.
             NotBound: no models are configured.
         """
         ...

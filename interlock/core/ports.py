@@ -1,20 +1,22 @@
 """The ports through which the rooms meet; bootstrap picks what stands behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from interlock.core.canonical import Json
 from interlock.core.events import Draft
 from interlock.core.journal import Entry
-from interlock.core.limits import Spend
+from interlock.core.limits import Budget, Deadline, Spend
+from interlock.core.models import ModelCall, ModelReply
 from interlock.core.questions import Question, Receipt
 from interlock.core.runs import Outcome, RunState
 
 if TYPE_CHECKING:
+    from interlock.core.agents import AnyAgent
+    from interlock.core.doors import Doors
     from interlock.core.scope import TaskScope
     from interlock.core.tools import Tool
 
@@ -155,21 +157,52 @@ class Origin(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ModelReply:
-    """What a model said and what it cost."""
-
-    text: str
-    model: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: Decimal | None = None
-    """None where the price is not known."""
-
-
 class Models(Protocol):
-    """The one door to models; a route is a name that configuration maps to a provider."""
+    """The one door to models; a route is a name that configuration maps to providers."""
 
-    async def reply(self, route: str, prompt: str) -> ModelReply:
-        """Asks the model behind the route once."""
+    async def reply(
+        self,
+        route: str,
+        call: ModelCall,
+        *,
+        budget: Budget,
+        deadline: Deadline,
+        heard: Callable[[str], None] | None = None,
+    ) -> ModelReply:
+        """Asks the models behind the route, one after the other, until one answers.
+
+        Reserves the most it may cost before it is sent, and settles what it did cost.
+
+        Args:
+            heard: Gets the reply's text in pieces while it is being said.
+
+        Raises:
+            BudgetExceeded: there is not enough left; nothing was sent.
+            ModelUnavailable: none of them answered; says which were asked and why each did not.
+            NotFound: there is no such route.
+        """
+        ...
+
+
+class Minds(Protocol):
+    """Bodies that are prompts; `interlock.inference` implements it."""
+
+    async def work(self, agent: "AnyAgent", inputs: Sequence[Any], doors: "Doors") -> object:
+        """Lets a model work on one task and returns its output, unchecked, or `GaveUp`."""
+        ...
+
+
+class Remotes(Protocol):
+    """Bodies that are A2A endpoints; `interlock.a2a` implements it."""
+
+    async def work(self, agent: "AnyAgent", inputs: Sequence[Any], scope: "TaskScope") -> object:
+        """Sends one task to its endpoint, once, and returns what came back, read but not validated."""
+        ...
+
+    async def cancel(self, run: str) -> None:
+        """Asks every endpoint that still works for this run to stop; harmless if none does."""
+        ...
+
+    async def close(self) -> None:
+        """Closes every connection."""
         ...

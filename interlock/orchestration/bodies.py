@@ -13,16 +13,30 @@ from interlock.core.agents import AnyAgent
 from interlock.core.canonical import Json, plain
 from interlock.core.questions import Question, question_id
 from interlock.core.scope import TaskScope
+from interlock.errors import NotBound
+from interlock.orchestration.context import RunContext
 from interlock.orchestration.doors import TaskDoors
 
 STEPS_WITHOUT_CYCLE = 50
 _CLARIFY_S = 7 * 86_400.0
 
 
-async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors) -> object:
-    """Calls the agent's body with its inputs and returns what it returned, unchecked."""
+async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, context: RunContext) -> object:
+    """Calls the agent's body with its inputs and returns what it returned, unchecked.
+
+    Raises:
+        NotBound: the body is a prompt or far away, and nothing here reaches models or remote agents.
+    """
     if agent.run is not None:
         return await agent.run(*inputs, doors)
+    if agent.thinking is not None:
+        if context.minds is None:
+            raise NotBound(f"agent {agent.name} works by a prompt, but no models are configured.")
+        return await context.minds.work(agent, inputs, doors)
+    if agent.remote is not None:
+        if context.remotes is None:
+            raise NotBound(f"agent {agent.name} is remote, and an unbound graph calls nobody.")
+        return await context.remotes.work(agent, inputs, doors.scope)
     assert agent.write is not None and agent.read is not None
     graph = _for_attempt(agent, doors.scope)
     final = await graph.ainvoke(

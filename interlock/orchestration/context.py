@@ -9,7 +9,7 @@ from langgraph.types import interrupt
 from interlock.core.agents import AnyAgent
 from interlock.core.guards import ON, Guards
 from interlock.core.limits import RUN_LIMITS, Budget, Deadline, Limits
-from interlock.core.ports import Artifacts, Clock, Ledger, Models, Move, SystemClock, Tools
+from interlock.core.ports import Artifacts, Clock, Ledger, Minds, Models, Move, Remotes, SystemClock, Tools
 from interlock.core.principal import Principal
 from interlock.core.questions import Question
 from interlock.core.runs import FINAL, RunState
@@ -37,6 +37,8 @@ class RunContext:
     deadline: Deadline
     clock: Clock = field(default_factory=SystemClock)
     models: Models | None = None
+    minds: Minds | None = None
+    remotes: Remotes | None = None
     fence: int | None = None
     guards: Guards = ON
     bound: bool = True

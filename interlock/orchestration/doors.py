@@ -2,18 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
 from interlock.core.canonical import Json, canonical, plain
 from interlock.core.journal import Entry, EntryKind, Slot, call_digest
 from interlock.core.limits import Budget, Deadline
-from interlock.core.ports import Artifacts, ModelReply, Models, Tools
+from interlock.core.models import ModelCall, ModelReply
+from interlock.core.ports import Artifacts, Models, Tools
 from interlock.core.principal import Principal
-from interlock.core.redaction import redact, redact_text
+from interlock.core.redaction import redact
 from interlock.core.results import Artifact, Claim
 from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool, named
@@ -127,36 +127,39 @@ class TaskDoors:
         self.scope.tell("person", slot.digest, known.answer)
         return known.answer
 
-    async def think(self, prompt: str, *, model: str = "default") -> ModelReply:
+    async def think(
+        self,
+        prompt: str | ModelCall,
+        *,
+        model: str = "default",
+        heard: Callable[[str], None] | None = None,
+    ) -> ModelReply:
         """Asks a model; see `Doors.think`."""
         self.scope.check_open()
         if self._models is None:
             raise NotBound(
                 f"{self.scope.agent} asks the model route {model!r}, but no models are configured."
             )
-        arguments: Json = {"prompt": prompt}
+        call = ModelCall.of(prompt)
+        arguments: Json = plain(call.model_dump(mode="json", exclude_defaults=True))
         slot, known = self._recorded(f"model:{model}", arguments)
         if known is None:
             self.scope.budget.take(model_calls=1)
             begun = self.scope.clock.monotonic()
-            reply = await self._models.reply(model, prompt)
+            reply = await self._models.reply(
+                model, call, budget=self.scope.budget, deadline=self.scope.deadline, heard=heard
+            )
             seconds = round(self.scope.clock.monotonic() - begun, 6)
-            used = reply.input_tokens + reply.output_tokens
-            self.scope.budget.charge(tokens=used, usd=reply.usd or Decimal(0))
-            told = {
-                "text": redact_text(reply.text),
-                "model": reply.model,
-                "input_tokens": reply.input_tokens,
-                "output_tokens": reply.output_tokens,
-                "tokens": used,
-                "usd": None if reply.usd is None else str(reply.usd),
-            }
-            known = self._put("model", f"model:{model}", redact(arguments), slot, plain(told))
-            called = {"route": model, "prompt": prompt, "seconds": seconds, **told}
+            told = redact(plain({**reply.model_dump(mode="json"), "tokens": reply.tokens}))
+            known = self._put("model", f"model:{model}", redact(arguments), slot, told)
+            asked: dict[str, Any] = {"route": model, "prompt": call.rendered, "prompt_version": call.prompt}
+            called = {**asked, "seconds": seconds, **(told if isinstance(told, dict) else {})}
             self.scope.note("model.called", called, slot.tag)
-        answer = known.answer if isinstance(known.answer, dict) else {}
-        fields = ("text", "model", "input_tokens", "output_tokens", "usd")
-        return ModelReply(**{field: answer.get(field) for field in fields})  # pyright: ignore[reportArgumentType]
+        elif heard is not None and isinstance(known.answer, dict):
+            heard(str(known.answer.get("text", "")))
+        answer = dict(known.answer) if isinstance(known.answer, dict) else {}
+        answer.pop("tokens", None)
+        return ModelReply.model_validate(answer)
 
     async def now(self) -> datetime:
         """The time at which the task first asked."""

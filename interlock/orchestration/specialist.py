@@ -91,7 +91,7 @@ async def _body(
     try:
         async with timer:
             inputs = await typed_inputs(given.inputs, agent.takes, context.artifacts)
-            return await run_body(agent, inputs, doors)
+            return await run_body(agent, inputs, doors, context)
     except (GraphBubbleUp, LeaseLost, NotBound, StoreUnavailable):
         raise  # none of these is the body's failure: they are told to whoever runs the graph
     except InterlockError as error:

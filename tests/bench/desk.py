@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from interlock import Agent, Doors, Findings, Plan, Supervisor, Task, ToolServer
-from interlock.core.ports import ModelReply
+from interlock.core.models import ModelCall, ModelReply
 
 HOPS = 4
 MODEL_S, TOOL_S, SLOW_S = 0.05, 0.02, 1.0
@@ -67,7 +67,7 @@ async def read_archive(about: str) -> Fact:
 class SlowModels:
     """A model that thinks as long as it is told to."""
 
-    async def reply(self, route: str, prompt: str) -> ModelReply:
+    async def reply(self, route: str, call: ModelCall, **more: Any) -> ModelReply:
         """Answers after a while."""
         await asyncio.sleep(MODEL_S)
         return ModelReply(text="a thought", model="slow", input_tokens=8, output_tokens=2)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from interlock import Agent, Doors, Findings, GaveUp, Limits, Plan, Policy, Supervisor, Task, ToolServer, bind
-from interlock.core.ports import ModelReply
+from interlock.core.models import ModelCall, ModelReply
 from interlock.core.reflections import Reflection
 from interlock.errors import ToolFailed
 from tests.desk import Reply, Ticket, settings
@@ -52,9 +52,10 @@ class Chatty:
         """Nobody has asked it yet."""
         self.asked = 0
 
-    async def reply(self, route: str, prompt: str) -> ModelReply:
+    async def reply(self, route: str, call: ModelCall, **more: Any) -> ModelReply:
         """A reply of a hundred tokens."""
         self.asked += 1
+        more["budget"].charge(tokens=100)
         return ModelReply(text="so", model="chatty", input_tokens=40, output_tokens=60)
 
 

@@ -1,0 +1,58 @@
+"""Puts the parts together; nothing else picks what stands behind a port."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from interlock.bootstrap.bound import Bound
+from interlock.bootstrap.programs import name_of
+from interlock.bootstrap.servers import local_user, servers_of
+from interlock.bootstrap.stores import Stores, database_file
+from interlock.core.guards import ON, Guards
+from interlock.core.policy import Policy
+from interlock.core.ports import Clock, Models
+from interlock.mcp.servers import ToolServer
+from interlock.settings import Settings, load
+
+__all__ = ["Bound", "Stores", "bind", "database_file", "local_user", "name_of", "servers_of"]
+
+
+def bind(
+    graph: object,
+    *,
+    database: str | None = None,
+    user: str | None = None,
+    policy: Policy | None = None,
+    name: str = "graph",
+    models: Models | None = None,
+    servers: Sequence[ToolServer] = (),
+    clock: Clock | None = None,
+    guards: Guards = ON,
+    settings: Settings | None = None,
+) -> Bound:
+    """Binds a graph to a database, tools and a user; use the result with `async with`.
+
+    Args:
+        graph: What `Supervisor.build()` returned, or a hand-written StateGraph of `agent.node()`s.
+        database: `sqlite:///path`; by default the setting, else `.interlock/interlock.db`.
+        user: On whose behalf it acts; by default the setting, else the operating system's user.
+        policy: For hand-written graphs; a supervisor brings its own.
+        name: For hand-written graphs.
+        models: What stands behind `doors.think`.
+        servers: Tool servers whose tools are called by name.
+        clock: Time, for tests.
+        guards: For tests that show the harm a guard prevents.
+        settings: Everything else; by default from pyproject.toml and the environment.
+    """
+    given: dict[str, Any] = {"database_url": database} if database else {}
+    given |= {"user": user} if user else {}
+    settings = settings or load(**given)
+    return Bound(
+        graph,
+        settings=settings,
+        policy=policy,
+        name=name,
+        models=models,
+        servers=servers,
+        clock=clock,
+        guards=guards,
+    )
