@@ -168,4 +168,5 @@ class Bound:
             guards=self._guards,
             version=run.version,
             state=run.state,
+            trace=run.trace,
         )

@@ -70,6 +70,8 @@ class Run(BaseModel, frozen=True, extra="forbid"):
     session: str
     subject: str | None = None
     """The person the request is about; `audit erase` finds runs by it."""
+    trace: str = ""
+    """The `traceparent` with which it was asked for; empty where nobody gave one."""
     fence: int = 0
     """Rises with every claim; writes with a smaller number are refused."""
     spend: Spend = Spend()

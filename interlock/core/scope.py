@@ -21,6 +21,7 @@ from interlock.core.principal import Principal
 from interlock.core.questions import Question, QuestionKind, question_id
 from interlock.core.redaction import redact, redact_text
 from interlock.core.results import Evidence
+from interlock.core.trace import span_of, trace_of, traceparent
 from interlock.errors import DoorsClosed, NotBound
 
 Suspend: TypeAlias = Callable[[Question], None]
@@ -52,6 +53,8 @@ class TaskScope:
     guards: Guards = ON
     fresh: bool = False
     """True where no earlier execution can have recorded anything."""
+    trace: str = ""
+    """The `traceparent` with which the run was asked for; empty where nobody gave one."""
     journal: TaskJournal = field(init=False)
     evidence: list[Evidence] = field(default_factory=list[Evidence])
     diverged: str = ""
@@ -81,6 +84,11 @@ class TaskScope:
     def actor(self) -> str:
         """Who acts, as events name it."""
         return f"agent:{self.agent}"
+
+    def traceparent(self, kind: str = "task.sent", tag: str = "") -> str:
+        """What an outbound call of this task carries: the span of the event the call will leave behind."""
+        span = span_of(self.run, kind, self.task, self.attempt, tag)
+        return traceparent(trace_of(self.run, self.trace), span)
 
     def check_open(self) -> None:
         """Refuses use after the task is over.

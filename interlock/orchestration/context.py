@@ -44,6 +44,8 @@ class RunContext:
     bound: bool = True
     version: str = ""
     """Digest of the graph's definition."""
+    trace: str = ""
+    """The `traceparent` with which the run was asked for."""
     opened: set[str] = field(default_factory=set[str])
     """Tasks that were opened in this segment."""
     state: RunState = "created"
@@ -107,4 +109,5 @@ class RunContext:
             path=(name,),
             guards=self.guards,
             fresh=fresh,
+            trace=self.trace,
         )

@@ -64,6 +64,7 @@ def run_values(run: Run) -> Values:
     plain = run.model_dump(include={"id", "v", "graph", "version", "state", "outcome", "reason", "session"})
     return plain | {
         "subject": run.subject,
+        "trace": run.trace,
         "fence": run.fence,
         "input": dump(run.input),
         "response": dump(run.response),
@@ -91,6 +92,7 @@ def run_of(row: AnyRow) -> Run:
         owner=Principal.model_validate_json(row.owner),
         session=row.session,
         subject=row.subject,
+        trace=row.trace,
         fence=row.fence,
         spend=Spend.model_validate_json(row.spend),
         created_at=moment(row.created_at),

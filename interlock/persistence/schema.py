@@ -42,6 +42,7 @@ runs: Table = Table(
     Column("owner", Text, nullable=False),
     Column("session", Text, nullable=False),
     Column("subject", Text, index=True),
+    Column("trace", Text, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("spend", Text, nullable=False),
     Column("created_at", Text, nullable=False),

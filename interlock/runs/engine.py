@@ -16,6 +16,7 @@ from interlock.core.principal import Principal
 from interlock.core.redaction import redact
 from interlock.core.runs import FINAL, Run
 from interlock.core.stores import Inbox, Record, Runs
+from interlock.core.trace import caller_of, traceparent
 from interlock.errors import BadInput, NotFound, WrongState
 from interlock.runs.lease import lease
 from interlock.runs.program import Program
@@ -56,7 +57,13 @@ class InlineEngine:
         self._app = program.graph.compile(checkpointer=checkpoints, name=program.name)
 
     async def start(
-        self, request: object, owner: Principal, *, key: str | None = None, session: str | None = None
+        self,
+        request: object,
+        owner: Principal,
+        *,
+        key: str | None = None,
+        session: str | None = None,
+        trace: str = "",
     ) -> Run:
         """Stores a run; nothing is executed yet.
 
@@ -65,6 +72,7 @@ class InlineEngine:
             owner: The person who owns the run and on whose behalf it acts.
             key: Starting twice with the same key gives the same run.
             session: The session it belongs to; its own, if none is given.
+            trace: The `traceparent` of whoever asks; the run is shown below it. A malformed one is ignored.
 
         Secrets and card numbers in the request are masked before anything is stored.
 
@@ -77,6 +85,7 @@ class InlineEngine:
         self.program.read(stored)
         name = "r-" + (digest([self.program.name, owner.user, key], "run")[:12] if key else uuid4().hex[:12])
         now = self._clock.now()
+        caller = caller_of(trace)
         run = Run(
             id=name,
             graph=self.program.name,
@@ -85,6 +94,7 @@ class InlineEngine:
             owner=owner,
             session=session or f"s-{name[2:]}",
             subject=self.program.subject(stored),
+            trace=traceparent(caller.trace, caller.span) if caller else "",
             created_at=now,
             updated_at=now,
         )
