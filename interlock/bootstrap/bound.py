@@ -150,7 +150,7 @@ class Bound:
 
     def context(self, run: Run, fence: int) -> RunContext:
         """The run context of one segment."""
-        limits = self.program.limits
+        limits = self.program.limits.within(run.limits)
         left = max(0.0, (limits.seconds or 600.0) - run.spend.seconds)
         return RunContext(
             run=run.id,

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel
 
 from interlock.core.canonical import Json
-from interlock.core.limits import Spend
+from interlock.core.limits import Limits, Spend
 from interlock.core.principal import Principal
 from interlock.errors import WrongState
 
@@ -72,6 +72,8 @@ class Run(BaseModel, frozen=True, extra="forbid"):
     """The person the request is about; `audit erase` finds runs by it."""
     trace: str = ""
     """The `traceparent` with which it was asked for; empty where nobody gave one."""
+    limits: Limits = Limits()
+    """What its caller has left; the run gets no more, whatever its graph declares."""
     fence: int = 0
     """Rises with every claim; writes with a smaller number are refused."""
     spend: Spend = Spend()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from interlock.core.canonical import Json
 from interlock.core.events import GENESIS, Draft, Event, chain, event_id
 from interlock.core.journal import Entry
-from interlock.core.limits import Spend
+from interlock.core.limits import Limits, Spend
 from interlock.core.principal import Principal
 from interlock.core.questions import Question, Receipt
 from interlock.core.runs import Run
@@ -65,6 +65,7 @@ def run_values(run: Run) -> Values:
     return plain | {
         "subject": run.subject,
         "trace": run.trace,
+        "limits": run.limits.model_dump_json(exclude_none=True),
         "fence": run.fence,
         "input": dump(run.input),
         "response": dump(run.response),
@@ -93,6 +94,7 @@ def run_of(row: AnyRow) -> Run:
         session=row.session,
         subject=row.subject,
         trace=row.trace,
+        limits=Limits.model_validate_json(row.limits),
         fence=row.fence,
         spend=Spend.model_validate_json(row.spend),
         created_at=moment(row.created_at),

@@ -43,6 +43,7 @@ runs: Table = Table(
     Column("session", Text, nullable=False),
     Column("subject", Text, index=True),
     Column("trace", Text, nullable=False),
+    Column("limits", Text, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("spend", Text, nullable=False),
     Column("created_at", Text, nullable=False),

@@ -11,6 +11,7 @@ from interlock.core.canonical import digest, plain
 from interlock.core.events import Draft, event_id
 from interlock.core.guards import ON, Guards
 from interlock.core.journal import spent_on
+from interlock.core.limits import Limits
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.principal import Principal
 from interlock.core.redaction import redact
@@ -64,6 +65,7 @@ class InlineEngine:
         key: str | None = None,
         session: str | None = None,
         trace: str = "",
+        limits: Limits | None = None,
     ) -> Run:
         """Stores a run; nothing is executed yet.
 
@@ -73,6 +75,7 @@ class InlineEngine:
             key: Starting twice with the same key gives the same run.
             session: The session it belongs to; its own, if none is given.
             trace: The `traceparent` of whoever asks; the run is shown below it. A malformed one is ignored.
+            limits: What whoever asks has left; the run gets no more than that.
 
         Secrets and card numbers in the request are masked before anything is stored.
 
@@ -95,6 +98,7 @@ class InlineEngine:
             session=session or f"s-{name[2:]}",
             subject=self.program.subject(stored),
             trace=traceparent(caller.trace, caller.span) if caller else "",
+            limits=limits or Limits(),
             created_at=now,
             updated_at=now,
         )
