@@ -1,7 +1,7 @@
 """The project's graphs, as `langgraph.json` names them; LangGraph's own tools read the same file.
 
-The file says `{"graphs": {"support": "./graphs/support.py:graph"}}`. Importing is all that happens
-here; nothing is bound or run.
+The file says `{"graphs": {"support": "./graphs/support.py:graph"}}`. What no file names is found by its
+place, `agents/orders.py:orders`. Importing is all that happens here; nothing is bound or run.
 """
 
 import importlib.util
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from interlock.core.places import is_place, normal
 from interlock.errors import BadInput, InterlockError, NotFound
 
 FILE = "langgraph.json"
@@ -54,26 +55,47 @@ class Registry:
         entries = cast("dict[str, object]", graphs)
         return cls(folder, {name: _target(name, entry) for name, entry in entries.items()})
 
+    @classmethod
+    def of(cls, folder: Path, name: str) -> "Registry":
+        """What finds `name`: a place is found in any folder, everything else needs a `langgraph.json`.
+
+        Raises:
+            BadInput: as `read`.
+        """
+        return cls(folder, {}) if is_place(name) else cls.read(folder)
+
     def load(self, name: str) -> object:
         """Imports the file of a graph and returns the object it names.
+
+        Args:
+            name: A graph that the registry names, or the place of a graph, a supervisor or an agent:
+                `path/to/file.py:name`.
 
         Raises:
             NotFound: if there is no such graph, file or name.
             BadInput: if the file cannot be imported.
         """
+        if name not in self.graphs and is_place(name):
+            told, _, attribute = normal(name).rpartition(":")
+            return self._found(told, attribute, f"there is no file {told!r} here", "")
         if name not in self.graphs:
             known = ", ".join(sorted(self.graphs))
-            raise NotFound(f"there is no graph {name!r} in {FILE}; it names: {known}.")
+            raise NotFound(
+                f"there is no graph {name!r} in {FILE}; it names: {known}. An agent, or a graph it does not "
+                "name, is given by its place: path/to/file.py:name."
+            )
         told, _, attribute = self.graphs[name].rpartition(":")
+        absent = f"graph {name!r} is said to be in {told!r}, but there is no such file"
+        return self._found(told, attribute, absent, f", which {FILE} names as graph {name!r}")
+
+    def _found(self, told: str, attribute: str, absent: str, why: str) -> object:
         file = (self.folder / told).resolve()
         if not file.is_file():
-            raise NotFound(f"graph {name!r} is said to be in {told!r}, but there is no such file.")
+            raise NotFound(f"{absent}.")
         module = self._module(file, told)
         if not hasattr(module, attribute):
             there = ", ".join(sorted(n for n in vars(module) if not n.startswith("_"))) or "nothing"
-            raise NotFound(
-                f"{told} has no {attribute!r}, which {FILE} names as graph {name!r}; it has: {there}."
-            )
+            raise NotFound(f"{told} has no {attribute!r}{why}; it has: {there}.")
         return getattr(module, attribute)
 
     def _module(self, file: Path, told: str) -> ModuleType:

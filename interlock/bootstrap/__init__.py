@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlock.bootstrap.bound import Bound
-from interlock.bootstrap.programs import name_of
+from interlock.bootstrap.programs import as_graph, name_of
 from interlock.bootstrap.servers import local_user, servers_of
 from interlock.bootstrap.stores import Stores, database_file
 from interlock.core.guards import ON, Guards
@@ -13,7 +13,7 @@ from interlock.core.ports import Clock, Models
 from interlock.mcp.servers import ToolServer
 from interlock.settings import Settings, load
 
-__all__ = ["Bound", "Stores", "bind", "database_file", "local_user", "name_of", "servers_of"]
+__all__ = ["Bound", "Stores", "as_graph", "bind", "database_file", "local_user", "name_of", "servers_of"]
 
 
 def bind(
@@ -32,11 +32,12 @@ def bind(
     """Binds a graph to a database, tools and a user; use the result with `async with`.
 
     Args:
-        graph: What `Supervisor.build()` returned, or a hand-written StateGraph of `agent.node()`s.
+        graph: What `Supervisor.build()` returned, a supervisor, an agent alone, or a hand-written
+            StateGraph of `agent.node()`s.
         database: `sqlite:///path`; by default the setting, else `.interlock/interlock.db`.
         user: On whose behalf it acts; by default the setting, else the operating system's user.
         policy: For hand-written graphs; a supervisor brings its own.
-        name: For hand-written graphs.
+        name: For hand-written graphs; a place such as `agents/orders.py:orders` names the runs of any graph.
         models: What stands behind `doors.think`.
         servers: Tool servers whose tools are called by name.
         clock: Time, for tests.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
-from interlock.bootstrap.programs import hand_written, supervised
+from interlock.bootstrap.programs import as_graph, hand_written, supervised
 from interlock.bootstrap.servers import local_user, servers_of
 from interlock.bootstrap.stores import Stores
 from interlock.core.canonical import Json, plain
@@ -49,10 +49,11 @@ class Bound:
         self._remotes: Remotes | None = None
         self._clock = clock or SystemClock()
         self._guards = guards
+        graph, policy = as_graph(graph, policy)
         supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
         self.policy: Policy = policy or (supervisor.policy if supervisor else Policy())
         self.program: Program = (
-            supervised(supervisor, cast("SupervisorGraph", graph))
+            supervised(supervisor, cast("SupervisorGraph", graph), name)
             if supervisor
             else hand_written(graph, name)
         )

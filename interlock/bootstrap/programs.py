@@ -2,20 +2,43 @@
 
 from typing import Any, cast
 
+from interlock.core.agents import Agent
 from interlock.core.canonical import plain
+from interlock.core.places import is_place
+from interlock.core.policy import Policy
 from interlock.core.tools import Tool
 from interlock.errors import BuildError
+from interlock.orchestration.alone import alone
 from interlock.orchestration.supervisor import Supervisor, SupervisorGraph
 from interlock.runs.program import STEPS, Program
 
 
+def as_graph(declared: object, policy: Policy | None = None) -> tuple[object, Policy | None]:
+    """What can be bound, made of what a project declares, with the policy that is to replace its own.
+
+    A supervisor is built; an agent gets a graph of its own, in which the policy's rules about it hold.
+
+    Raises:
+        BuildError: with a sentence that says what to do.
+    """
+    if isinstance(declared, Agent):
+        return alone(cast("Agent[*tuple[Any, ...], Any]", declared), policy=policy).build(), None
+    if isinstance(declared, Supervisor):
+        return cast("Supervisor[Any, Any]", declared).build(), policy
+    return declared, policy
+
+
 def name_of(graph: object, name: str) -> str:
-    """The name that runs of a graph carry: the supervisor's own, or the given one for hand-written graphs."""
-    return graph.supervisor.name if isinstance(graph, SupervisorGraph) else name
+    """The name that runs of a graph carry.
+
+    A supervisor's own, or the given one for hand-written graphs; a place (`agents/orders.py:orders`) stands
+    for itself, so that a run can be gone on with where no graph of that name is registered.
+    """
+    return graph.supervisor.name if isinstance(graph, SupervisorGraph) and not is_place(name) else name
 
 
-def supervised(supervisor: Supervisor[Any, Any], graph: SupervisorGraph) -> Program:
-    """The program of a supervisor's graph."""
+def supervised(supervisor: Supervisor[Any, Any], graph: SupervisorGraph, name: str = "") -> Program:
+    """The program of a supervisor's graph; `name` is only of interest where it is a place."""
 
     def subject(request: Any) -> str | None:  # noqa: ANN401
         return supervisor.subject(supervisor.planner.read(request)) if supervisor.subject else None
@@ -24,7 +47,7 @@ def supervised(supervisor: Supervisor[Any, Any], graph: SupervisorGraph) -> Prog
     for agent in supervisor.agents.values():
         tools.update({tool.name: tool for tool in agent.tools if isinstance(tool, Tool)})
     return Program(
-        name=supervisor.name,
+        name=name_of(graph, name),
         version=supervisor.version,
         graph=graph,
         read=supervisor.planner.read,

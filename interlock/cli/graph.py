@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from interlock.core.tools import Granted
     from interlock.orchestration.supervisor import Supervisor
 
-Graph = Annotated[str, typer.Argument(metavar="GRAPH", help="A graph that langgraph.json names.")]
 tools: typer.Typer = typer.Typer(help="Look at the tools of a graph.")
 
 
 def graph(
-    name: Graph,
+    name: options.Graph,
     xray: Annotated[bool, typer.Option("--xray", help="Open the crew and the graphs of agents.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -28,7 +27,7 @@ def graph(
     from interlock.orchestration.drawing import mermaid
 
     project.settings()
-    made = _uncompiled(name)
+    made = project.graph(name)
     with terminal.apart():
         drawn = mermaid(made, xray=xray)
         rows = _costs(made)
@@ -57,10 +56,10 @@ def graph(
 
 
 @tools.command("list")
-def list_(name: Graph, json: options.Json = False) -> None:
+def list_(name: options.Graph, json: options.Json = False) -> None:
     """List the tools of a graph: who was granted them, what they change, and what the policy says."""
     project.settings()
-    supervisor = _supervisor(_uncompiled(name))
+    supervisor = _supervisor(project.graph(name))
     if supervisor is None:
         raise BadInput(f"graph {name!r} is written by hand: its tools are where its agents are declared.")
     found = _tools(supervisor)
@@ -71,16 +70,6 @@ def list_(name: Graph, json: options.Json = False) -> None:
     else:
         rows = [(t["tool"], t["agent"], t["effect"], t["key"], "; ".join(t["rules"])) for t in found]
         terminal.table(("tool", "agent", "changes the world", "key", "policy"), rows)
-
-
-def _uncompiled(name: str) -> Any:  # noqa: ANN401
-    made = project.graph(name)
-    if not hasattr(made, "compile"):
-        raise BadInput(
-            f"graph {name!r} is a {type(made).__name__}: name an uncompiled StateGraph, or what `build()` "
-            "returned."
-        )
-    return made
 
 
 def _supervisor(made: object) -> "Supervisor[Any, Any] | None":

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from interlock.core.principal import Principal
     from interlock.settings import Settings
 
+Graph = Annotated[
+    str,
+    typer.Argument(
+        metavar="GRAPH",
+        help="A graph that langgraph.json names, or the place of a graph or an agent: path/to/file.py:name.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 As = Annotated[
     str | None,

@@ -37,25 +37,37 @@ def play(work: Coroutine[Any, Any, T]) -> T:
 
 
 def graph(name: str) -> object:
-    """Imports a graph as the project declares it, bound to nothing.
+    """Imports a graph as the project declares it, bound to nothing; an agent gets a graph of its own.
 
-    Raises:
-        NotFound, BadInput: with a sentence that names the file.
-    """
-    from interlock.registry import Registry
-
-    registry = Registry.read(Path.cwd())
-    with terminal.apart():
-        return registry.load(name)
-
-
-def load(name: str) -> "Callable[[Settings], Bound]":
-    """Imports a graph; the result binds it.
+    Args:
+        name: A graph that langgraph.json names, or a place: `path/to/file.py:name`.
 
     Raises:
         NotFound, BadInput, BuildError: with a sentence that names the file.
     """
-    return _binder(graph(name), name)
+    from interlock.bootstrap import as_graph
+    from interlock.registry import Registry
+
+    registry = Registry.of(Path.cwd(), name)
+    with terminal.apart():
+        found, _ = as_graph(registry.load(name))
+    if not hasattr(found, "compile"):
+        raise BadInput(
+            f"{name} is no graph ({type(found).__name__}): name an agent, a supervisor, or an uncompiled "
+            "StateGraph."
+        )
+    return found
+
+
+def load(name: str) -> "Callable[[Settings], Bound]":
+    """Imports a graph, a supervisor or an agent; the result binds it.
+
+    Raises:
+        NotFound, BadInput, BuildError: with a sentence that names the file.
+    """
+    from interlock.core.places import is_place, normal
+
+    return _binder(graph(name), normal(name) if is_place(name) else name)
 
 
 def load_for(run: "Run") -> "Callable[[Settings], Bound]":
@@ -64,14 +76,17 @@ def load_for(run: "Run") -> "Callable[[Settings], Bound]":
     Raises:
         NotFound, BadInput: if the project has no such graph any more.
     """
-    from interlock.bootstrap import name_of
+    from interlock.bootstrap import as_graph, name_of
+    from interlock.core.places import is_place
     from interlock.registry import Registry
 
+    if is_place(run.graph):
+        return load(run.graph)
     registry = Registry.read(Path.cwd())
     # A graph may be registered under another name than its own.
     for name in sorted(registry.graphs, key=lambda name: name != run.graph):
         with terminal.apart():
-            graph = registry.load(name)
+            graph, _ = as_graph(registry.load(name))
         if name_of(graph, name) == run.graph:
             return _binder(graph, name)
     raise BadInput(

@@ -21,7 +21,7 @@ AT_ONCE = 4
 
 
 def run(
-    graph: Annotated[str, typer.Argument(metavar="GRAPH", help="A graph that langgraph.json names.")],
+    graph: options.Graph,
     source: Annotated[
         str,
         typer.Option(
@@ -35,7 +35,7 @@ def run(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Run a graph on one ticket, or on several.
+    """Run a graph, or an agent alone, on one ticket, or on several.
 
     Several are run four at a time, and their results printed in the order of the tickets.
     Exits with 0 when completed, 3 when a person is asked, 4 when it gave up or is blocked, 5 when it

@@ -125,6 +125,14 @@ class FindingsRef:
         self.tasks = tasks
 
 
+class RequestRef:
+    """Stands for a field of the request while a plan is being written."""
+
+    def __init__(self, *path: str) -> None:
+        """Refers to the field at `path`."""
+        self.path = path
+
+
 class Plan:
     """Tasks, and closing tasks that run after all of them."""
 
@@ -151,7 +159,7 @@ class Input(BaseModel, frozen=True, extra="forbid"):
     task: str = ""
     """The task whose output it is."""
     path: tuple[str, ...] = ()
-    """Fields to follow in that output."""
+    """Fields to follow in that output, or in the request."""
     tasks: tuple[str, ...] = ()
     """The tasks whose findings it is."""
 
@@ -301,6 +309,9 @@ def _input(
         source, path = given.ref_task_, given.ref_path_
         problem = misfit(produced(where, source.agent.returns, path), annotation)
         found = Input(name=name, kind="output", task=names[id(source)], path=path)
+    elif isinstance(given, RequestRef):
+        problem = misfit(produced(where, type(request), given.path), annotation)
+        found = Input(name=name, kind="request", path=given.path)
     elif given is request:
         problem = misfit(type(request), annotation)
         found = Input(name=name, kind="request")

@@ -109,6 +109,12 @@ class Policy:
         self._version = None
         return self
 
+    def about(self, *agents: str) -> "Policy":
+        """A new policy with the rules that are about these agents, or about every agent, in their order."""
+        kept = Policy()
+        kept._rules = [rule for rule in self._rules if rule.agent in ("*", *agents)]
+        return kept
+
     def forbid(self, agent: object, *tools: Granted, when: Condition | None = None) -> Self:
         """Refuses the calls for good; a tool an agent is granted but can never call fails the build."""
         return self._add("deny", agent, tools, when)

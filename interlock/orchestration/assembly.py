@@ -24,6 +24,10 @@ Response = TypeVar("Response", bound=BaseModel)
 _log = logging.getLogger("interlock")
 
 
+class NothingToSay(Exception):
+    """Raised by an answer function when no result can be made a response; nothing leaves."""
+
+
 class Assembly(Generic[Response]):
     """Turns results into one response, or into the reason why there is none."""
 
@@ -69,11 +73,15 @@ class Assembly(Generic[Response]):
         left = self.gate.max_revisions - revisions if self._has_closing(state) else 0
         try:
             response: object = self.answer(request, findings)
+        except NothingToSay:
+            return {"verdict": "silent", "response": None, "outcome": self.outcome(results_in(state))}
         except Exception as error:
             _log.warning("the answer function of %s raised", self.name, exc_info=error)
             await context.move(scope, "failed", f"the answer function raised {type(error).__name__}")
             return {"verdict": "failed"}
-        verdict, why = await self.gate.decide(response, findings, scope, context, revisions_left=left)
+        verdict, why = await self.gate.decide(
+            response, findings, scope, context, revisions_left=left, given=plain(request)
+        )
         if verdict == "revise":
             return {"verdict": verdict, "feedback": why, "revisions": revisions + 1}
         outcome = "refused" if verdict == "refuse" else self.outcome(results_in(state))

@@ -53,7 +53,7 @@ def _plans(supervisor: Supervisor[Any, Any]) -> Iterator[tuple[Any, StoredPlan]]
     for route in planner.routes:
         if inspect.iscoroutinefunction(route):
             continue
-        for example in supervisor.examples:
+        for example in supervisor.samples:
             plan = route(example)
             if isinstance(plan, Plan):
                 name = route_name(route)

@@ -88,6 +88,8 @@ class Gate(Generic[Response]):
         self.text = text
         self.max_revisions = max_revisions
         self.grounded = grounded
+        self.request_is_known = False
+        """True where whoever reads the response wrote the request: its own words need no evidence."""
 
     def judge(
         self, response: object, findings: Findings, evidence: Iterable[Json], *, revisions_left: int
@@ -151,13 +153,22 @@ class Gate(Generic[Response]):
         context: RunContext,
         *,
         revisions_left: int,
+        given: Json = None,
     ) -> tuple[Verdict, str]:
         """Judges a response with the run's evidence, asks a person where needed, and records it.
+
+        Args:
+            response: What may leave.
+            findings: What the tasks came to.
+            scope: The gate's own scope.
+            context: The run's.
+            revisions_left: How often it may still be sent back.
+            given: The request, which is evidence only where `request_is_known`.
 
         Returns:
             The verdict after a person's answer (never `ask`), and what is wrong in words.
         """
-        evidence = await evidence_of(context)
+        evidence = [*await evidence_of(context), *([given] if self.request_is_known else [])]
         if context.guards.gate:
             judged = self.judge(response, findings, evidence, revisions_left=revisions_left)
         else:

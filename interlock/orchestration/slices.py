@@ -52,7 +52,7 @@ def _given(wanted: Input, request: Json, results: dict[str, Stored], resolutions
     if wanted.kind == "value":
         return Given(kind="value", value=wanted.value)
     if wanted.kind == "request":
-        return Given(kind="request", **_held(request))
+        return _part_of(_held(request), wanted.path)
     if wanted.kind == "output":
         stored = results[wanted.task]
         if stored.artifact:
@@ -105,6 +105,13 @@ async def typed_inputs(
         pydantic.ValidationError: if stored data no longer has the type the body wants.
     """
     return [taken.validate_python(await load(given[name], artifacts)) for name, taken in takes.items()]
+
+
+def _part_of(held: dict[str, Any], path: tuple[str, ...]) -> Given:
+    """The request, or the part of it that a task is given."""
+    if held.get("artifact"):
+        return Given(kind="request", artifact=str(held["artifact"]), path=path)
+    return Given(kind="request", value=follow(held.get("value"), path))
 
 
 def _held(held: Json) -> dict[str, Any]:

@@ -119,6 +119,8 @@ class Supervisor(Generic[Request, Response]):
         self.routes: tuple[Route, ...] = tuple(routes)
         self.answer = answer
         self.examples: tuple[Request, ...] = tuple(examples)
+        self.samples: tuple[Request, ...] = self.examples
+        """What the rules' plans are checked with before anything runs."""
         self.reflections: tuple[Reflection, ...] = tuple(reflections)
         self.subject = subject
         self.limits: Limits = limits.within(RUN_LIMITS)
@@ -164,7 +166,7 @@ class Supervisor(Generic[Request, Response]):
         Raises:
             BuildError: with a sentence that says what to do.
         """
-        self.planner.check(self.examples)
+        self.planner.check(self.samples)
         check_answer(self.name, self.answer, self.response)
         memory = LocalLedger(), LocalArtifacts()
 

@@ -116,8 +116,8 @@ PROJECTS: dict[str, tuple[Callable[[Front], object], str]] = {
         "front_desk.py has no 'policy'",
     ),
     "another object": (
-        lambda f: f.write("langgraph.json", '{"graphs": {"front": "front_desk.py:payer"}}'),
-        "cannot be bound",
+        lambda f: f.write("langgraph.json", '{"graphs": {"front": "front_desk.py:books"}}'),
+        "front is no graph (ToolServer)",
     ),
     "syntax": (
         lambda f: f.write("front_desk.py", "x = 1\ny = (\n"),
