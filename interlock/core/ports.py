@@ -12,6 +12,7 @@ from interlock.core.journal import Entry
 from interlock.core.limits import Budget, Deadline, Spend
 from interlock.core.models import ModelCall, ModelReply
 from interlock.core.questions import Question, Receipt
+from interlock.core.remote_tasks import RemoteTask
 from interlock.core.runs import Outcome, RunState
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Batch:
     drafts: list[Draft] = field(default_factory=list[Draft])
     entries: list[Entry] = field(default_factory=list[Entry])
     questions: list[Question] = field(default_factory=list[Question])
+    remotes: list[RemoteTask] = field(default_factory=list[RemoteTask])
     use_receipt: str | None = None
     """A receipt to mark as used; a second use fails the whole batch."""
     effect_key: tuple[str, str] | None = None
@@ -194,6 +196,10 @@ class Minds(Protocol):
 
 class Remotes(Protocol):
     """Bodies that are A2A endpoints; `interlock.a2a` implements it."""
+
+    def performs(self, agent: "AnyAgent") -> bool:
+        """Says whether this agent works far away: declared so, or placed there by configuration."""
+        ...
 
     async def work(self, agent: "AnyAgent", inputs: Sequence[Any], scope: "TaskScope") -> object:
         """Sends one task to its endpoint, once, and returns what came back, read but not validated."""

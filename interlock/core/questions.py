@@ -154,6 +154,8 @@ def _value(question: Question, answer: Answer) -> Json:
         if answer.yes is None:
             raise AnswerRefused(f"question {question.id} needs yes or no: use `approve` or `reject`.")
         return {"yes": answer.yes, "value": answer.value}
+    if answer.value is None and answer.yes is not None and question.answer_schema.get("type") == "boolean":
+        return answer.yes
     if answer.yes is False:
         return None
     problem = _misfit(question.answer_schema, answer.value)

@@ -20,6 +20,7 @@ from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.principal import Principal
 from interlock.core.questions import Question, QuestionKind, question_id
 from interlock.core.redaction import redact, redact_text
+from interlock.core.remote_tasks import RemoteTask
 from interlock.core.results import Evidence
 from interlock.core.trace import span_of, trace_of, traceparent
 from interlock.errors import DoorsClosed, NotBound
@@ -130,6 +131,7 @@ class TaskScope:
         drafts: Sequence[Draft] = (),
         entries: Sequence[Entry] = (),
         questions: list[Question] | None = None,
+        remotes: Sequence[RemoteTask] = (),
         use_receipt: str | None = None,
         effect_key: tuple[str, str] | None = None,
         move: Move | None = None,
@@ -141,7 +143,8 @@ class TaskScope:
         async with self._lock:
             noted, self._drafts = self._drafts, []
             recorded = self.journal.drain()
-            if not (noted or recorded or drafts or entries or questions or use_receipt or effect_key or move):
+            given = (drafts, entries, questions, remotes, use_receipt, effect_key, move)
+            if not (noted or recorded or any(given)):
                 return
             try:
                 await self.ledger.commit(
@@ -151,6 +154,7 @@ class TaskScope:
                         drafts=[*noted, *drafts],
                         entries=[*recorded, *entries],
                         questions=questions or [],
+                        remotes=list(remotes),
                         use_receipt=use_receipt,
                         effect_key=effect_key,
                         move=move,

@@ -7,6 +7,7 @@ from typing import Protocol
 from interlock.core.canonical import Json
 from interlock.core.events import Draft, Event, Head
 from interlock.core.questions import Answer, Question, QuestionState
+from interlock.core.remote_tasks import RemoteTask
 from interlock.core.runs import Run, RunState
 
 
@@ -69,6 +70,18 @@ class Inbox(Protocol):
 
     async def place(self, question: str, path: tuple[str, ...]) -> None:
         """Stores where in the graph a question was asked, once that is known."""
+        ...
+
+
+class RemoteTasks(Protocol):
+    """Tasks at remote agents, as stored; the ledger writes them."""
+
+    async def get(self, task: str) -> RemoteTask | None:
+        """The row with this id; None if nothing was ever to be sent under it."""
+        ...
+
+    async def open(self, run: str) -> list[RemoteTask]:
+        """What remote agents may still be working on for a run, oldest first."""
         ...
 
 

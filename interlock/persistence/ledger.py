@@ -10,7 +10,7 @@ from interlock.core.ports import Batch, Clock, Move
 from interlock.core.questions import Question, Receipt
 from interlock.core.runs import FINAL, RunState, check_move
 from interlock.errors import EffectTaken, LeaseLost, NotFound, ReceiptUsed
-from interlock.persistence import rows, schema
+from interlock.persistence import remote_tasks, rows, schema
 from interlock.persistence.database import Database
 from interlock.persistence.sqlite import insert
 
@@ -121,7 +121,7 @@ def _must_be_durable(batch: Batch) -> bool:
 
     All else is done again from the checkpoint before it; nothing durable ever stands on what is not.
     """
-    effects = any(entry.kind in ("effect", "answer") for entry in batch.entries)
+    effects = any(entry.kind in ("effect", "answer") for entry in batch.entries) or bool(batch.remotes)
     people = bool(batch.questions) or batch.use_receipt is not None or batch.effect_key is not None
     rests = batch.spend is not None or (batch.move is not None and batch.move.to not in _ON_THE_WAY)
     return effects or people or rests
@@ -136,6 +136,8 @@ def _commit(connection: Connection, batch: Batch, now: datetime) -> None:
         )
     if batch.entries:
         connection.execute(_PUT_ENTRIES, [rows.entry_values(entry) for entry in batch.entries])
+    if batch.remotes:
+        remote_tasks.put(connection, batch.remotes)
     if batch.questions:
         connection.execute(_PUT_QUESTIONS, [rows.question_values(question) for question in batch.questions])
     if batch.use_receipt is not None:

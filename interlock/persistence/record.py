@@ -163,6 +163,7 @@ def _erase(connection: Connection, run: str, threads: Sequence[str], by: str, no
         (schema.journal, {"arguments": None, "answer": None, "error": None}),
         (schema.questions, {"title": _ERASED, "details": None, "answer": None, "comment": ""}),
         (schema.receipts, {"facts": None}),
+        (schema.remote_tasks, {"asked": None}),
     )
     for table, values in changes:
         connection.execute(update(table).where(table.c.run == run).values(**values))

@@ -173,6 +173,27 @@ effect_keys: Table = Table(
     Column("task", Text, nullable=False),
 )
 
+remote_tasks: Table = Table(
+    "remote_tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("v", Integer, nullable=False),
+    _run(),
+    Column("task", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("asked", Text),
+    Column("peer", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Index("ix_remote_tasks_run_state", "run", "state"),
+)
+
 artifacts: Table = Table(
     "artifacts",
     metadata,

@@ -245,3 +245,14 @@ def test_an_answer_in_the_command_line_is_read_as_it_is_asked(
 ) -> None:
     """Text where text is asked or is a choice, else JSON, and text where it is none."""
     assert value_of(text, question("clarify", answer_schema=schema)) == value
+
+
+def test_a_yes_or_no_can_be_the_whole_answer() -> None:
+    """Where a remote agent wants yes or no, the person's own yes or no is the answer."""
+    asked = question("relay", answer_schema={"type": "boolean"})
+
+    assert accept(asked, answer(yes=True), "ada", NOW).answer is True
+    assert accept(asked, answer(yes=False), "ada", NOW).answer is False
+    assert accept(asked, answer(value=False), "ada", NOW).answer is False
+    with pytest.raises(AnswerRefused):
+        accept(asked, answer(value="perhaps"), "ada", NOW)

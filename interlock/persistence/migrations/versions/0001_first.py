@@ -158,6 +158,30 @@ def upgrade() -> None:
     op.create_index("ix_questions_run_task", "questions", ["run", "task"], unique=False)
     op.create_index("ix_questions_state_asked", "questions", ["state", "asked_at"], unique=False)
     op.create_table(
+        "remote_tasks",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("v", sa.Integer(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("remote", sa.Text(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=True),
+        sa.Column("peer", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["runs.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_remote_tasks_run_state", "remote_tasks", ["run", "state"], unique=False)
+    op.create_table(
         "bodies",
         sa.Column("run", sa.Text(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
