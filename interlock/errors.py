@@ -11,10 +11,11 @@ InterlockError
 ├── SchemaViolation     ├── LeaseLost           ├── RunBusy
 ├── AnswerRefused       ├── ReceiptUsed         ├── EffectTaken
 ├── ModelUnavailable    ├── RemoteFailed        ├── RecordBroken
-└── FormatRefused       └── StoreUnavailable
+│   └── ModelRefused    └── StoreUnavailable    └── FormatRefused
 """
 
 import inspect
+from typing import Any
 
 
 class InterlockError(Exception):
@@ -93,6 +94,18 @@ class ModelUnavailable(InterlockError):
 
     code = "model_unavailable"
     retryable = True
+
+    def __init__(self, message: str | None = None, passed: tuple[Any, ...] = ()) -> None:
+        """Takes the sentence for people, and who was asked (`Passed` values, in order)."""
+        super().__init__(message)
+        self.passed = passed
+
+
+class ModelRefused(ModelUnavailable):
+    """The model refused the request as it was put; asking again would not help."""
+
+    code = "model_refused"
+    retryable = False
 
 
 class RemoteFailed(InterlockError):

@@ -7,7 +7,7 @@ only a person thinks does not count.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -105,11 +105,33 @@ class Budget:
         for each in chain:
             each.spent = each.spent.plus(wanted)
 
+    def reserve(self, *, model_calls: int = 0, tokens: int = 0, usd: Decimal = Decimal(0)) -> "Reservation":
+        """Sets aside the most a call may cost, or refuses before it is sent.
+
+        Raises:
+            BudgetExceeded: if this pool or one above it has not enough left; every pool is as it was.
+        """
+        self.take(model_calls=model_calls, tokens=tokens, usd=usd)
+        return Reservation(self, Spend(model_calls=model_calls, tokens=tokens, usd=usd))
+
     def charge(self, *, tokens: int = 0, usd: Decimal = Decimal(0)) -> None:
         """Books what a call turned out to cost; the next one is refused where too little is left."""
+        self.book(Spend(tokens=tokens, usd=usd))
+
+    def caps(self, what: Literal["usd", "tokens"]) -> bool:
+        """Says whether this pool or one above it limits what is spent of it."""
         pool: Budget | None = self
         while pool is not None:
-            pool.spent = pool.spent.plus(Spend(tokens=tokens, usd=usd))
+            if pool.enforced and getattr(pool.limits, what) is not None:
+                return True
+            pool = pool.parent
+        return False
+
+    def book(self, spent: Spend) -> None:
+        """Adds to what this pool and those above it have spent; negative amounts are given back."""
+        pool: Budget | None = self
+        while pool is not None:
+            pool.spent = pool.spent.plus(spent)
             pool = pool.parent
 
     def _refuse(self, wanted: Spend) -> None:
@@ -128,6 +150,28 @@ class Budget:
                     f"{self.name} has used {used} of {limit} {what.replace('_', ' ')} and asked for {more} "
                     f"more; the call was not sent. Raise `Limits({what}=...)` if it should be allowed."
                 )
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What was set aside for one call; settled once, when it is known what the call did cost."""
+
+    pool: Budget
+    held: Spend
+    settled: bool = False
+
+    def settle(self, *, tokens: int = 0, usd: Decimal = Decimal(0)) -> None:
+        """Books the true cost, also one above what was set aside; a second time changes nothing."""
+        if not self.settled:
+            self.settled = True
+            self.pool.book(Spend(tokens=tokens - self.held.tokens, usd=usd - self.held.usd))
+
+    def release(self) -> None:
+        """Gives everything back: nothing was sent, or nothing was charged."""
+        if not self.settled:
+            self.settled = True
+            held = self.held
+            self.pool.book(Spend(model_calls=-held.model_calls, tokens=-held.tokens, usd=-held.usd))
 
 
 @dataclass(frozen=True, slots=True)

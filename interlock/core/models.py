@@ -67,6 +67,9 @@ class Passed(BaseModel, frozen=True, extra="forbid"):
     why: str
     """A kind of failure, never a provider's own words: `timeout`, `rate limited`, `error 500`, ..."""
     seconds: float = 0.0
+    tokens: int = 0
+    """What it was charged with all the same, by estimate: it broke off, or its reply could not be used."""
+    usd: Decimal | None = None
 
 
 class ModelReply(BaseModel, frozen=True, extra="forbid"):
@@ -76,8 +79,10 @@ class ModelReply(BaseModel, frozen=True, extra="forbid"):
     model: str
     input_tokens: int = 0
     output_tokens: int = 0
+    estimated: bool = False
+    """True where the model did not say what it used, and the tokens are our estimate."""
     usd: Decimal | None = None
-    """None where the price is not known."""
+    """What it cost, those who were passed over included; None where a price is not known."""
     requests: tuple[ToolRequest, ...] = ()
     reasoning: str = ""
     """What the model said about its thinking, where it gives it."""
@@ -88,8 +93,8 @@ class ModelReply(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def tokens(self) -> int:
-        """Tokens of question and answer together."""
-        return self.input_tokens + self.output_tokens
+        """Tokens of question and answer together, and of those who were passed over."""
+        return self.input_tokens + self.output_tokens + sum(each.tokens for each in self.passed)
 
 
 def _told(message: Message) -> str:
