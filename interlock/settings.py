@@ -25,6 +25,35 @@ class ToolServerSettings(BaseModel, frozen=True, extra="forbid"):
     url: str = ""
 
 
+class TokenSettings(BaseModel, frozen=True, extra="forbid"):
+    """Somebody whom a bearer token stands for; the token itself is kept by them alone."""
+
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
+    """SHA-256 of the token, in hexadecimal."""
+    user: str = Field(min_length=1)
+    team: str | None = None
+    roles: tuple[str, ...] = ()
+
+
+class ServeSettings(BaseModel, frozen=True, extra="forbid"):
+    """How `interlock serve` offers graphs, as `[tool.interlock.serve]`."""
+
+    url: str = ""
+    """The address that cards name, where it is not the one the server listens on (behind a proxy)."""
+    protocol_0_3: bool = True
+    """Also speaks A2A 0.3, and names it in the card."""
+    sign_card: bool = False
+    """Signs cards with the server's key, whose public part is at `/.well-known/jwks.json`."""
+    grpc_on_card: bool = False
+    """Names the gRPC address in the card; some readers refuse a card that has one."""
+    at_once: int = Field(default=16, ge=1)
+    """Runs of one graph that the server advances at the same time."""
+    push_hosts: tuple[str, ...] = ()
+    """Hosts that notifications may go to though their addresses are private."""
+    push_http: bool = False
+    """Lets notifications go to plain http as well."""
+
+
 class Settings(BaseSettings):
     """What an operator sets; nothing else reads the environment."""
 
@@ -44,6 +73,9 @@ class Settings(BaseSettings):
     """Tool servers by name, as `[tool.interlock.tools.NAME]`."""
     lease_s: float = 3.0
     """Seconds after which a silent worker's run may be taken over."""
+    tokens: dict[str, TokenSettings] = Field(default_factory=dict[str, TokenSettings])
+    """Who may call a server, by a name of your choice, as `[tool.interlock.tokens.NAME]`."""
+    serve: ServeSettings = ServeSettings()
     debug: bool = False
     """Shows logs and tracebacks on standard error."""
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
+from interlock.bootstrap.offers import offer_of
 from interlock.bootstrap.programs import as_graph, hand_written, supervised
 from interlock.bootstrap.servers import local_user, servers_of
 from interlock.bootstrap.stores import Stores
 from interlock.core.canonical import Json, plain
 from interlock.core.guards import Guards
+from interlock.core.hosting import Offer
 from interlock.core.limits import Budget, Deadline
 from interlock.core.policy import Policy
 from interlock.core.ports import Clock, Minds, Models, Remotes, SystemClock
@@ -57,6 +59,7 @@ class Bound:
             if supervisor
             else hand_written(graph, name)
         )
+        self.offer: Offer = offer_of(self.program, supervisor)
         self._servers = (*servers, *servers_of(settings))
         self._stack = AsyncExitStack()
 

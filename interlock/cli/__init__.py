@@ -23,6 +23,7 @@ from interlock.cli import (
     project,
     run,
     runs,
+    serve,
     terminal,
 )
 from interlock.errors import InterlockError
@@ -39,6 +40,7 @@ app: typer.Typer = typer.Typer(
 )
 app.command()(new.new)
 app.command()(run.run)
+app.command()(serve.serve)
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(effects.app, name="effects")

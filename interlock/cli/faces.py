@@ -11,6 +11,7 @@ Shows: TypeAlias = Literal["gated", "record", "project"]
 FACES: dict[str, Shows] = {
     "new": "project",
     "run": "gated",
+    "serve": "gated",
     "runs list": "record",
     "runs show": "record",
     "runs cancel": "gated",

@@ -59,6 +59,17 @@ def graph(name: str) -> object:
     return found
 
 
+def names() -> list[str]:
+    """The graphs that langgraph.json names, in its order.
+
+    Raises:
+        BadInput: if there is none.
+    """
+    from interlock.registry import Registry
+
+    return list(Registry.read(Path.cwd()).graphs)
+
+
 def load(name: str) -> "Callable[[Settings], Bound]":
     """Imports a graph, a supervisor or an agent; the result binds it.
 

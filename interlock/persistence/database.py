@@ -32,6 +32,8 @@ class Database:
         self.path = path
         self.turn: asyncio.Lock = asyncio.Lock()
         """Held by whoever writes in this process: waiting here is cheaper than SQLite's busy timeout."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called after each transaction of this process that wrote; other processes are not heard."""
         self._engine = engine
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="interlock-db")
         self._mine = threading.local()
@@ -70,7 +72,10 @@ class Database:
                 only the newest transactions, never one from the middle.
         """
         async with self.turn:
-            return await self._in_thread(work, write=True, durable=durable)
+            done = await self._in_thread(work, write=True, durable=durable)
+        for tell in self.watchers:
+            tell()
+        return done
 
     async def forget(self) -> None:
         """Takes what was deleted out of the file as well, as far as no reader is still looking at it."""

@@ -54,6 +54,7 @@ runs: Table = Table(
     Column("head_hash", Text, nullable=False),
     Index("ix_runs_state_created", "state", "created_at"),
     Index("ix_runs_created", "created_at"),
+    Index("ix_runs_session", "session"),
 )
 
 events: Table = Table(

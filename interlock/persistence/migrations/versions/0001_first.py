@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_runs_created", "runs", ["created_at"], unique=False)
+    op.create_index("ix_runs_session", "runs", ["session"], unique=False)
     op.create_index("ix_runs_state_created", "runs", ["state", "created_at"], unique=False)
     op.create_index(op.f("ix_runs_subject"), "runs", ["subject"], unique=False)
     op.create_table(
