@@ -91,6 +91,7 @@ class Doors(Protocol):
             prompt: One question, or a whole conversation with tools and schema.
             model: The route.
             heard: Gets the reply's text in pieces while it is being said; all at once from the journal.
+                An empty piece says that what was heard so far is void, because another model starts over.
 
         Raises:
             BudgetExceeded: there is not enough left; nothing was sent.

@@ -2,22 +2,23 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
 from interlock.core.canonical import Json, canonical, plain
 from interlock.core.journal import Entry, EntryKind, Slot, call_digest
 from interlock.core.limits import Budget, Deadline
-from interlock.core.models import ModelCall, ModelReply
+from interlock.core.models import ModelCall, ModelReply, Passed
 from interlock.core.ports import Artifacts, Models, Tools
 from interlock.core.principal import Principal
 from interlock.core.redaction import redact
 from interlock.core.results import Artifact, Claim
 from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool, named
-from interlock.errors import NotBound, Rejected
+from interlock.errors import BudgetExceeded, ModelRefused, ModelUnavailable, NotBound, NotFound, Rejected
 
 _CANCELS, _CANCEL_S = 3, 0.5
 """How often, and how many seconds apart, what a body left behind is cancelled before it is left alone."""
@@ -144,22 +145,49 @@ class TaskDoors:
         arguments: Json = plain(call.model_dump(mode="json", exclude_defaults=True))
         slot, known = self._recorded(f"model:{model}", arguments)
         if known is None:
-            self.scope.budget.take(model_calls=1)
-            begun = self.scope.clock.monotonic()
-            reply = await self._models.reply(
-                model, call, budget=self.scope.budget, deadline=self.scope.deadline, heard=heard
-            )
-            seconds = round(self.scope.clock.monotonic() - begun, 6)
-            told = redact(plain({**reply.model_dump(mode="json"), "tokens": reply.tokens}))
-            known = self._put("model", f"model:{model}", redact(arguments), slot, told)
-            asked: dict[str, Any] = {"route": model, "prompt": call.rendered, "prompt_version": call.prompt}
-            called = {**asked, "seconds": seconds, **(told if isinstance(told, dict) else {})}
-            self.scope.note("model.called", called, slot.tag)
+            known = await self._ask_model(call, model, arguments, slot, heard)
         elif heard is not None and isinstance(known.answer, dict):
             heard(str(known.answer.get("text", "")))
+        if known.error is not None:
+            kind = ModelUnavailable if known.error.get("code") == ModelUnavailable.code else ModelRefused
+            raise kind(str(known.error.get("message", "")))
         answer = dict(known.answer) if isinstance(known.answer, dict) else {}
         answer.pop("tokens", None)
         return ModelReply.model_validate(answer)
+
+    async def _ask_model(
+        self, call: ModelCall, route: str, arguments: Json, slot: Slot, heard: Callable[[str], None] | None
+    ) -> Entry:
+        """Asks the models behind a route and records what came of it, a failure included."""
+        assert self._models is not None
+        cleaned = redact(arguments)
+        if cleaned is not arguments:  # a secret that a body knows is no business of a model
+            call = ModelCall.model_validate(cleaned)
+        asked: dict[str, Any] = {"route": route, "prompt": call.rendered, "prompt_version": call.prompt}
+        held = self.scope.budget.reserve(model_calls=1)
+        begun = self.scope.clock.monotonic()
+        told: Json
+        error: dict[str, Json] | None = None
+        try:
+            reply = await self._models.reply(
+                route, call, budget=self.scope.budget, deadline=self.scope.deadline, heard=heard
+            )
+            told = redact(plain({**reply.model_dump(mode="json"), "tokens": reply.tokens}))
+        except (BudgetExceeded, NotFound):
+            held.release()  # nobody was asked
+            raise
+        except ModelUnavailable as failed:
+            passed = [plain(each) for each in failed.passed]
+            error = {"code": failed.code, "message": failed.message}
+            told = {"passed": passed, **_spent(failed.passed)}
+            asked |= {"code": failed.code, "why": failed.message}
+        kind = "model.called" if error is None else "model.failed"
+        seconds = round(self.scope.clock.monotonic() - begun, 6)
+        entry = self._put("model", f"model:{route}", cleaned, slot, told, error)
+        self.scope.note(
+            kind, {**asked, "seconds": seconds, **(told if isinstance(told, dict) else {})}, slot.tag
+        )
+        return entry
 
     async def now(self) -> datetime:
         """The time at which the task first asked."""
@@ -199,7 +227,15 @@ class TaskDoors:
         slot = self.scope.journal.occurrence(call_digest(operation, arguments))
         return slot, self.scope.journal.recorded(slot)
 
-    def _put(self, kind: EntryKind, operation: str, arguments: Json, slot: Slot, answer: Json) -> Entry:
+    def _put(
+        self,
+        kind: EntryKind,
+        operation: str,
+        arguments: Json,
+        slot: Slot,
+        answer: Json,
+        error: dict[str, Json] | None = None,
+    ) -> Entry:
         return self.scope.journal.put(
             Entry(
                 run=self.scope.run,
@@ -213,5 +249,12 @@ class TaskDoors:
                 arguments=arguments,
                 state="answered",
                 answer=answer,
+                error=error,
             )
         )
+
+
+def _spent(passed: Sequence[Passed]) -> dict[str, Json]:
+    """What those who were asked in vain have cost."""
+    usd = sum((each.usd for each in passed if each.usd is not None), Decimal(0))
+    return {"tokens": sum(each.tokens for each in passed), "usd": str(usd)}

@@ -1,0 +1,157 @@
+"""What went wrong at a provider, as a kind; its own words stay with it."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from interlock.inference.replies import Said
+
+_TYPES: tuple[tuple[type[Exception], str], ...] = (
+    (ContextOverflowError, "context too long"),
+    (ModelAuthenticationError, "credentials refused"),
+    (ModelPermissionDeniedError, "credentials refused"),
+    (ModelNotFoundError, "unknown model"),
+    (ModelRateLimitError, "rate limited"),
+    (ModelTimeoutError, "timeout"),
+)
+_STATUS = {
+    401: "credentials refused",
+    402: "out of quota",
+    403: "credentials refused",
+    404: "unknown model",
+    408: "timeout",
+    413: "context too long",
+    429: "rate limited",
+}
+_TOO_LONG = (
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "prompt is too long",
+    "too many tokens",
+)
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+"""What clients raise over a body that is no reply."""
+_QUOTA_S = 60.0
+_COOLING_S = 1.0
+
+
+class ProviderFailed(Exception):
+    """A candidate did not give a usable reply."""
+
+    def __init__(
+        self, kind: str, *, ours: bool = False, cooling_s: float | None = None, said: "Said | None" = None
+    ) -> None:
+        """Takes the kind of failure.
+
+        Args:
+            kind: Words of ours; never a provider's.
+            ours: True where the request itself was refused, so that nobody else need be asked.
+            cooling_s: Seconds for which this candidate is not to be asked again.
+            said: A reply that was paid for, but cannot be used.
+        """
+        super().__init__(kind)
+        self.kind = kind
+        self.ours = ours
+        self.cooling_s = cooling_s
+        self.said = said
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What an exception of a client says of the answer it got."""
+
+    status: int | None
+    code: str
+    retry_after_s: float | None
+
+
+def failure(error: BaseException) -> ProviderFailed:
+    """What an exception of a client comes to."""
+    if isinstance(error, ProviderFailed):
+        return error
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return ProviderFailed("timeout")
+    seen = _seen(error)
+    if seen.code == "insufficient_quota":
+        return ProviderFailed("out of quota", cooling_s=seen.retry_after_s or _QUOTA_S)
+    kind = _kind(error, seen)
+    if kind == "rate limited":
+        wait = _COOLING_S if seen.retry_after_s is None else seen.retry_after_s
+        return ProviderFailed(kind, cooling_s=wait)
+    if kind:
+        return ProviderFailed(kind)
+    if seen.status is not None and seen.status >= 300:  # a client may be at a loss with a 200, too
+        return _by_class(seen.status)
+    if isinstance(error, (ModelConnectionError, ConnectionError, OSError)) or _is_transport(error):
+        return ProviderFailed("broken off" if _was_cut(error) else "unreachable")
+    return ProviderFailed("malformed reply" if isinstance(error, _MALFORMED) else "error")
+
+
+def _kind(error: BaseException, seen: _Seen) -> str:
+    for kind, words in _TYPES:
+        if isinstance(error, kind):
+            return words
+    if seen.status in (400, 422) and _says_too_long(error, seen.code):
+        return "context too long"
+    return _STATUS.get(seen.status or 0, "")
+
+
+def _by_class(status: int) -> ProviderFailed:
+    if 400 <= status < 500:
+        return ProviderFailed(f"request refused ({status})", ours=True)
+    return ProviderFailed(f"error {status}")
+
+
+def _says_too_long(error: BaseException, code: str) -> bool:
+    told = f"{code} {error}".lower()
+    return any(words in told for words in _TOO_LONG)
+
+
+def _seen(error: BaseException) -> _Seen:
+    for each in _chain(error):
+        response: Any = getattr(each, "response", None)
+        status = getattr(each, "status_code", None) or getattr(response, "status_code", None)
+        if isinstance(status, int):
+            code = getattr(each, "code", None) or getattr(each, "type", None)
+            return _Seen(status, str(code or ""), _retry_after(response))
+    return _Seen(None, str(getattr(error, "code", None) or ""), None)
+
+
+def _retry_after(response: Any) -> float | None:  # noqa: ANN401
+    headers: Any = getattr(response, "headers", None) or {}
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers.get(name)) * unit)
+        except (TypeError, ValueError, AttributeError):  # absent, or a date
+            continue
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_transport(error: BaseException) -> bool:
+    """Whether an HTTP client's transport failed; every provider's client stands on one like httpx."""
+    return any(base.__name__ == "TransportError" for each in _chain(error) for base in type(each).__mro__)
+
+
+def _was_cut(error: BaseException) -> bool:
+    return any(type(each).__name__ in ("RemoteProtocolError", "ReadError") for each in _chain(error))

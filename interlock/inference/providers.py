@@ -1,0 +1,225 @@
+"""One candidate's client: made when first needed, asked without retries of its own, read with care."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import httpx
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
+from langchain_core.runnables import Runnable
+
+from interlock.core.canonical import Json, canonical
+from interlock.core.models import ModelCall
+from interlock.errors import BadInput, InterlockError
+from interlock.inference import messages
+from interlock.inference.failures import ProviderFailed, failure
+from interlock.inference.replies import Said, read, unfenced
+from interlock.inference.routes import Candidate
+
+MAX_TOKENS = 8_192
+"""Tokens a model may answer with where nobody says otherwise."""
+_OPENAI = ("openai", "azure_openai")
+_DIALECT = (*_OPENAI, "deepseek", "fireworks", "groq", "openrouter", "together", "xai")
+"""Providers whose clients take OpenAI's `response_format`; the others are told the schema in words."""
+_REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
+"""Providers that can be told `reasoning_effort`."""
+_QUIET: dict[str, Any] = {"callbacks": [], "tags": [], "metadata": {}}
+"""The outer chat model is the one that graphs and tracers see; the inner one is nobody's run."""
+
+
+class Provider:
+    """What asks one candidate."""
+
+    def __init__(self, candidate: Candidate, transport: Callable[[], httpx.AsyncClient]) -> None:
+        """Opens nothing yet.
+
+        Args:
+            candidate: Who is asked.
+            transport: The gateway's HTTP client, for clients that can be given one.
+        """
+        self.candidate = candidate
+        self._transport = transport
+        self._clients: dict[int, BaseChatModel] = {}
+
+    @property
+    def kind(self) -> str:
+        """The provider as LangChain names it; `url` for a compatible server, `own` for a model of yours."""
+        if self.candidate.chat is not None:
+            return "own"
+        return "url" if self.candidate.url else self.candidate.model.partition(":")[0]
+
+    def may_answer(self, call: ModelCall) -> int:
+        """How many tokens it may answer this call with, at most."""
+        wanted = call.options.get("max_tokens")
+        if isinstance(wanted, int) and wanted > 0:
+            return wanted
+        if self.candidate.max_tokens is not None:
+            return self.candidate.max_tokens
+        return min(MAX_TOKENS, self._profile().get("max_output_tokens") or MAX_TOKENS)
+
+    def window(self) -> int | None:
+        """Tokens of context that it takes; None where that is not known."""
+        return self.candidate.window or self._profile().get("max_input_tokens")
+
+    async def ask(self, call: ModelCall, heard: Callable[[str], None] | None) -> Said:
+        """Asks once.
+
+        Raises:
+            ProviderFailed: with the kind of failure, and none of the provider's words.
+        """
+        try:
+            bound = self._bound(call)
+            conversation = self._conversation(call)
+            if heard is None:
+                told = cast("AIMessage", await bound.ainvoke(conversation, cast("Any", _QUIET)))
+            else:
+                told = await self._stream(bound, conversation, heard)
+            said = read(told)
+        except InterlockError:
+            raise  # something to be set right by people
+        except Exception as error:
+            raise failure(error) from None
+        return replace(said, text=unfenced(said.text)) if self._told_in_words(call) else said
+
+    async def _stream(
+        self, bound: Runnable[Any, Any], conversation: list[BaseMessage], heard: Callable[[str], None]
+    ) -> AIMessage:
+        whole: AIMessageChunk | None = None
+        async for chunk in bound.astream(conversation, cast("Any", _QUIET)):
+            piece = cast("AIMessageChunk", chunk)
+            whole = piece if whole is None else whole + piece
+            if text := messages.text_of(piece.content):
+                heard(text)
+        if whole is None:
+            raise ProviderFailed("malformed reply")
+        if self._speaks_openai and not whole.response_metadata.get("finish_reason"):
+            raise ProviderFailed("broken off")  # it ended without saying that it is the end
+        return whole
+
+    @property
+    def _speaks_openai(self) -> bool:
+        return self.kind in ("url", *_OPENAI)
+
+    def _bound(self, call: ModelCall) -> Runnable[Any, Any]:
+        options = self._options(call)
+        client = self._client(self.may_answer(call))
+        if not call.tools:
+            return client.bind(**options)
+        tools: list[Any] = [{"type": "function", "function": tool} for tool in call.tools]
+        return client.bind_tools(tools, **options)
+
+    def _options(self, call: ModelCall) -> dict[str, Any]:
+        options: dict[str, Any] = dict(call.options)
+        if self.candidate.chat is None:
+            options.pop("max_tokens", None)  # it was said when the client was made
+        effort = options.pop("reasoning", None)
+        if effort and self._reasons():
+            options["reasoning_effort"] = effort
+        if call.answer_schema is not None and not self._told_in_words(call):
+            form = {"type": "json_schema", "json_schema": _named(call.answer_schema)}
+            if self._speaks_openai:
+                # Not by the client's own parameter: that one parses the reply too, and wants strict tools.
+                options["extra_body"] = {"response_format": form}
+            else:
+                options["response_format"] = form
+        return options
+
+    def _told_in_words(self, call: ModelCall) -> bool:
+        return call.answer_schema is not None and self.kind != "url" and self.kind not in _DIALECT
+
+    def _reasons(self) -> bool:
+        if self.candidate.reasoning is not None:
+            return self.candidate.reasoning
+        return self.kind in _REASONERS and self._profile().get("reasoning_output", True)
+
+    def _conversation(self, call: ModelCall) -> list[BaseMessage]:
+        said = messages.heard(call)
+        if not self._told_in_words(call):
+            return said
+        words = f"Reply with JSON alone, of this JSON Schema: {canonical(call.answer_schema).decode()}"
+        return [SystemMessage(words), *said]
+
+    def _profile(self) -> dict[str, Any]:
+        """What LangChain knows of the model; nothing for an unknown one, or a client that cannot be made."""
+        try:
+            return dict(self._client(self.candidate.max_tokens or MAX_TOKENS).profile or {})
+        except (ProviderFailed, BadInput):
+            return {}
+
+    def _client(self, max_tokens: int) -> BaseChatModel:
+        """The client for replies of this length at most; made once."""
+        if self.candidate.chat is not None:
+            return cast("BaseChatModel", self.candidate.chat)
+        client = self._clients.get(max_tokens)
+        if client is None:
+            client = self._clients[max_tokens] = self._made(max_tokens)
+        return client
+
+    def _made(self, max_tokens: int) -> BaseChatModel:
+        given: dict[str, Any] = {"max_tokens": max_tokens, "max_retries": 0, **self.candidate.options}
+        if self.candidate.key_env and not self.candidate.key:
+            raise ProviderFailed(f"no key in {self.candidate.key_env}")
+        if self.candidate.url:
+            from interlock.inference.compatible import CompatibleChat
+
+            given |= {"base_url": self.candidate.url, "http_async_client": self._transport()}
+            given |= {"model": self.candidate.model, "api_key": self.candidate.key or "none"}
+            given = {"stream_usage": True, **given}
+            return CompatibleChat(**given)
+        if self.candidate.key:
+            given["api_key"] = self.candidate.key
+        if self.kind in _OPENAI:
+            given = {"use_responses_api": False, "stream_usage": True, **given}
+            given |= {"http_async_client": self._transport()}
+        return self._known(given)
+
+    def _known(self, given: dict[str, Any]) -> BaseChatModel:
+        """A client of LangChain's own.
+
+        Raises:
+            BadInput: if LangChain has no such provider here; that is a setting to correct, not a failure.
+        """
+        from langchain.chat_models import init_chat_model
+
+        make: Callable[..., BaseChatModel] = partial(cast("Any", init_chat_model), self.candidate.model)
+        try:
+            try:
+                return make(**given)
+            except (TypeError, ValueError):
+                given.pop("max_retries")  # a few clients know no such word
+                return make(**given)
+        except ImportError as error:
+            package = (error.name or f"langchain-{self.kind}").partition(".")[0].replace("_", "-")
+            raise BadInput(
+                f"model {self.candidate.model!r} needs a package that is missing: pip install {package}."
+            ) from None
+        except Exception as error:  # without a key most clients cannot even be made
+            if "provider" in str(error).lower() and isinstance(error, ValueError):
+                raise BadInput(
+                    f"model {self.candidate.model!r} names no provider that LangChain knows: "
+                    "write it as provider:model, or give the `url` of an OpenAI-compatible server."
+                ) from None
+            raise ProviderFailed("no key, or not set up") from None
+
+
+def _named(schema: dict[str, Json]) -> dict[str, Json]:
+    """A schema under the name that OpenAI asks for; `strict` where it is strict enough for that."""
+    name = "".join(c if c.isalnum() else "_" for c in str(schema.get("title") or "answer"))[:60]
+    return {"name": name, "schema": schema, "strict": _strict(schema)}
+
+
+def _strict(schema: Json) -> bool:
+    """Whether every object in a schema is closed and needs all its fields, as OpenAI's strict mode asks."""
+    if isinstance(schema, list):
+        return all(_strict(each) for each in schema)
+    if not isinstance(schema, dict):
+        return True
+    fields = schema.get("properties")
+    if schema.get("type") == "object":
+        closed = schema.get("additionalProperties") is False and isinstance(fields, dict)
+        needed = schema.get("required")
+        if not closed or set(cast("dict[str, Json]", fields)) != set(cast("list[str]", needed or [])):
+            return False
+    return all(_strict(each) for each in schema.values())
