@@ -14,10 +14,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export DEEPEVAL_TELEMETRY_OPT_OUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install format check test demo bench docs clean
+.PHONY: help install format check test test-all interop demo bench docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP) ## Create .venv and install Interlock with the pinned versions
 
@@ -44,6 +44,15 @@ check: $(STAMP) ## Every static gate: format, lint, types, imports, size, docs
 test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pyproject.toml)
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term tests
+
+interop: $(STAMP) ## Agents of other frameworks, each in an environment of its own, both directions; prints the table
+	@rm -f .interlock/interop.json
+	@$(BIN)/python -m pytest -q --durations=10 tests/interop; done=$$?; $(BIN)/python -m tests.interop.board; exit $$done
+
+test-all: $(STAMP) ## The second ring: other frameworks and a real model proxy, with environments of their own
+	@rm -f .interlock/interop.json
+	@$(BIN)/python -m pytest -q --durations=10 $(wildcard tests/interop tests/wire); done=$$?; \
+		$(BIN)/python -m tests.interop.board; exit $$done
 
 demo: $(STAMP) ## Play the demo: five acts on a support desk, without a key or a network
 	@$(BIN)/python -m graphs.demo

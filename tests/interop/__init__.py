@@ -1,0 +1,1 @@
+"""Agents of other frameworks, each in an environment of its own: `make interop`."""
