@@ -45,7 +45,7 @@ def supervised(supervisor: Supervisor[Any, Any], graph: SupervisorGraph, name: s
 
     tools: dict[str, Tool[..., Any]] = {}
     for agent in supervisor.agents.values():
-        tools.update({tool.name: tool for tool in agent.tools if isinstance(tool, Tool)})
+        tools.update({tool.name: tool for tool in agent.reaches if isinstance(tool, Tool)})
     return Program(
         name=name_of(graph, name),
         version=supervisor.version,

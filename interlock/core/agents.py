@@ -25,6 +25,7 @@ from interlock.core.canonical import digest
 from interlock.core.doors import Doors
 from interlock.core.fingerprints import fingerprint
 from interlock.core.limits import AGENT_LIMITS, Limits
+from interlock.core.policy import Policy
 from interlock.core.results import Completed, Degraded, GaveUp
 from interlock.core.tools import Granted, Tool, named
 from interlock.errors import BuildError
@@ -182,7 +183,22 @@ class Agent(Generic[*Ins, Out]):
     @property
     def effects(self) -> tuple[Tool[..., Any], ...]:
         """The tools it was granted that change the world."""
-        return tuple(t for t in self.tools if isinstance(t, Tool) and t.effect == "once")
+        return tuple(t for t in self.reaches if isinstance(t, Tool) and t.effect == "once")
+
+    @property
+    def governed(self) -> "tuple[Policy, str] | None":
+        """Policy and version of the supervisor that is its body; None for every other body."""
+        return None
+
+    @property
+    def reaches(self) -> "tuple[Granted, ...]":
+        """What it may call, with what the agents inside it may call."""
+        return self.tools
+
+    @property
+    def hops(self) -> int:
+        """The most activations that one activation of it causes, itself included."""
+        return 1
 
     @cached_property
     def version(self) -> str:

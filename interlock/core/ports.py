@@ -18,6 +18,7 @@ from interlock.core.runs import Outcome, RunState
 if TYPE_CHECKING:
     from interlock.core.agents import AnyAgent
     from interlock.core.doors import Doors
+    from interlock.core.policy import Policy
     from interlock.core.scope import TaskScope
     from interlock.core.tools import Tool
 
@@ -140,6 +141,10 @@ class Tools(Protocol):
             ToolFailed: the tool refused; nothing happened.
             ToolUnavailable: a reading tool could not be reached.
         """
+        ...
+
+    def under(self, policy: "Policy") -> "Tools":
+        """The same door over the same connections, governed by another policy; nobody closes it."""
         ...
 
     async def close(self) -> None:

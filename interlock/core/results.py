@@ -47,6 +47,8 @@ class Completed(BaseModel, Generic[T], frozen=True, extra="forbid"):
 
     status: Literal["completed"] = "completed"
     output: T
+    escalated: bool = False
+    """True where it was handed over to a person."""
     evidence: tuple[Evidence, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
 

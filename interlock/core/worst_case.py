@@ -45,7 +45,7 @@ def worst_case(
 
     calls, models, tokens, usd = total("tool_calls"), total("model_calls"), total("tokens"), total("usd")
     return WorstCase(
-        hops=sum(turns.values()),
+        hops=sum(turns[t.id] * agents[t.agent].hops for t in plan.tasks),
         tool_calls=None if calls is None else int(calls),
         model_calls=None if models is None else int(models),
         tokens=None if tokens is None else int(tokens),

@@ -25,11 +25,13 @@ from interlock.mcp.wire import Wire
 class Gateway:
     """The one door to tools of one bound graph; implements the `Tools` port."""
 
-    def __init__(self, policy: Policy, clock: Clock, servers: Sequence[ToolServer] = ()) -> None:
+    def __init__(
+        self, policy: Policy, clock: Clock, servers: Sequence[ToolServer] = (), wire: Wire | None = None
+    ) -> None:
         """Takes the policy and the servers whose tools are called by name."""
         self.policy = policy
         self._clock = clock
-        self._wire = Wire()
+        self._wire = wire or Wire()
         self._servers = {server.name: server for server in servers}
         self._effects = Effects(policy, self._wire)
 
@@ -54,6 +56,10 @@ class Gateway:
     async def compensate(self, scope: TaskScope, tool: Tool[..., Any], entry: Any) -> None:  # noqa: ANN401
         """Takes a confirmed effect back; see `Effects.compensate`."""
         await self._effects.compensate(scope, tool, entry)
+
+    def under(self, policy: Policy) -> "Gateway":
+        """The same door over the same connections, governed by another policy."""
+        return Gateway(policy, self._clock, tuple(self._servers.values()), self._wire)
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -212,7 +212,8 @@ def verdicts(story: Story) -> list[str]:
     }
     lines: list[str] = []
     for each in story.gate:
-        who = harmless(each.reviewed_by) if each.reviewed_by else "The gate"
+        gate = f"The gate of {harmless(each.within)}" if each.within else "The gate"
+        who = harmless(each.reviewed_by) if each.reviewed_by else gate
         passed = [check.check for check in each.checks if not check.problem]
         checks = f" It passed the checks for {listed(passed)}." if passed else ""
         problems = " ".join(harmless(check.problem) for check in each.checks if check.problem)

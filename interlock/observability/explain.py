@@ -44,13 +44,14 @@ def explain(run: Run | None, lines: Sequence[Line]) -> Story:
         lines: The record of the run from its first event on.
     """
     facts = facts_of(lines)
-    plan = _plan(facts)
+    outer = [fact for fact in facts if not fact.within]
+    plan = _plan(outer)
     questions = _questions(facts)
     turns = segments(facts)
     tasks, tools, models = task_stories(facts, plan, questions, turns)
     created = next(of_kind(facts, "run.created"), None)
     last = next(of_kind(reversed(facts), "run.moved"), None)
-    accepted = next(of_kind(reversed(facts), "response.accepted"), None)
+    accepted = next(of_kind(reversed(outer), "response.accepted"), None)
     erasures = list(of_kind(facts, "subject.erased"))
     return Story(
         run=run.id if run else lines[0].event.run if lines else "",
@@ -85,7 +86,7 @@ def explain(run: Run | None, lines: Sequence[Line]) -> Story:
 def _routes(facts: Sequence[Fact]) -> tuple[RouteTried, ...]:
     return tuple(
         RouteTried(
-            route=fact.text("route"),
+            route=_inside(fact, fact.text("route")),
             about=fact.text("about"),
             came_to=fact.text("came_to", "plan rejected"),
             why=fact.note("why"),
@@ -93,6 +94,11 @@ def _routes(facts: Sequence[Fact]) -> tuple[RouteTried, ...]:
         )
         for fact in of_kind(facts, "route.tried", "plan.rejected")
     )
+
+
+def _inside(fact: Fact, name: str) -> str:
+    """A name of a supervisor inside a task, with the task before it."""
+    return f"{fact.within}/{name}" if fact.within else name
 
 
 def _plan(facts: Sequence[Fact]) -> PlanMade | None:
@@ -209,6 +215,7 @@ def _gate(facts: Sequence[Fact]) -> tuple[GateRound, ...]:
             ),
             reviewed_by=text_of(fact.body, "by") or None,
             reason=fact.note("reason"),
+            within=fact.within,
             after=fact.after,
         )
         for fact in of_kind(facts, "gate.checked")

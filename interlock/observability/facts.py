@@ -29,6 +29,11 @@ class Fact:
         return self.line.event.task
 
     @property
+    def within(self) -> str:
+        """The task whose body was a supervisor of its own, where this happened inside one; else empty."""
+        return self.task.rpartition("/")[0]
+
+    @property
     def attempt(self) -> int:
         """The attempt it belongs to."""
         return self.line.event.attempt

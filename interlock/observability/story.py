@@ -251,6 +251,8 @@ class GateRound(BaseModel, frozen=True, extra="forbid"):
     number: int
     verdict: str
     checks: tuple[CheckStory, ...] = ()
+    within: str = ""
+    """The task whose supervisor's gate it was; empty for the run's own."""
     reviewed_by: str | None = None
     """The person who decided, where the gate asked one."""
     reason: str = ""

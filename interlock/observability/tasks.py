@@ -129,7 +129,9 @@ def _timed(
     """The attempts with what they took and waited for."""
     spans = active(turns)
     closing = [step.task for step in plan.tasks if step.closing] if plan else []
-    revised = [f.after for f in of_kind(facts, "gate.checked") if f.text("verdict") == "revise"]
+    revised = [
+        f.after for f in of_kind(facts, "gate.checked") if f.text("verdict") == "revise" and not f.within
+    ]
     last = max((turn.last_sign for turn in turns), default=0.0)
     timed: dict[str, list[AttemptStory]] = {}
     for name, mine in attempts.items():

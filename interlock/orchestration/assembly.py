@@ -59,8 +59,9 @@ class Assembly(Generic[Response]):
             scope.note("conflict.decided", {"resolution": resolution}, resolution.about)
         worked = [r for r in results.values() if r.task != PLAN]
         if worked and all(r.status == "failed" for r in worked):
-            await context.move(scope, "failed", "; ".join(r.why for r in worked if r.code != "need_missing"))
-            return {"verdict": "failed"}
+            why = "; ".join(r.why for r in worked if r.code != "need_missing")
+            await context.move(scope, "failed", why)
+            return {"verdict": "failed", "why": why}
         await scope.flush()
         return {"resolutions": [r.model_dump(mode="json") for r in resolutions]}
 
@@ -77,8 +78,9 @@ class Assembly(Generic[Response]):
             return {"verdict": "silent", "response": None, "outcome": self.outcome(results_in(state))}
         except Exception as error:
             _log.warning("the answer function of %s raised", self.name, exc_info=error)
-            await context.move(scope, "failed", f"the answer function raised {type(error).__name__}")
-            return {"verdict": "failed"}
+            broke = f"the answer function raised {type(error).__name__}"
+            await context.move(scope, "failed", broke)
+            return {"verdict": "failed", "why": broke}
         verdict, why = await self.gate.decide(
             response, findings, scope, context, revisions_left=left, given=plain(request)
         )
@@ -111,7 +113,9 @@ class Assembly(Generic[Response]):
         scope = context.desk(self.name, "deliver", 1, tools)
         await scope.open()
         reason = str(state.get("why") or self._reason(results_in(state)))
-        if self.delivery is not None and response is not None and context.bound:
+        # Inside another supervisor only that one's gate speaks to people.
+        speaks = context.bound and context.inside is None
+        if self.delivery is not None and response is not None and speaks:
             request, _ = await self._material(state, context)
             accepted = self.gate.adapter.validate_python(response)
             try:
@@ -127,12 +131,13 @@ class Assembly(Generic[Response]):
             told = {"tool": self.delivery.tool.name, "digest": digest(response, "response")}
             scope.note("response.delivered", told)
         await context.move(scope, "completed", reason, outcome=outcome, response=response)
-        return {}
+        return {"why": reason}
 
     def outcome(self, results: Mapping[str, Stored]) -> Outcome:
         """How a run with these results ended, when its response was accepted."""
         usable = [r for r in results.values() if r.usable]
-        if any(self.agents[r.agent].escalates for r in usable if r.agent in self.agents):
+        handed = [r for r in usable if r.agent in self.agents and self.agents[r.agent].escalates]
+        if handed or any(r.code == "escalated" for r in usable):
             return "escalated"
         if any(r.status == "gave_up" for r in results.values()):
             return "gave_up"
@@ -150,8 +155,13 @@ class Assembly(Generic[Response]):
         return bool(plan) and bool(StoredPlan.model_validate(plan).closing_tasks)
 
     def _reason(self, results: Mapping[str, Stored]) -> str:
-        short = [f"{r.task}: {r.why}" for r in results.values() if r.why]
+        short = [f"{r.task}: {r.why}{_needing(r)}" for r in results.values() if r.why]
         return "; ".join(short) or "every task completed"
+
+
+def _needing(result: Stored) -> str:
+    """What would be needed, for the person who takes over from an agent that gave up."""
+    return f" (needed: {result.needs})" if result.needs and result.code != "need_missing" else ""
 
 
 def results_in(state: Mapping[str, Any]) -> dict[str, Stored]:

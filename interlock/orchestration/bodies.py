@@ -39,6 +39,7 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, con
         return await context.remotes.work(agent, inputs, doors.scope)
     assert agent.write is not None and agent.read is not None
     graph = _for_attempt(agent, doors.scope)
+    seen = await _seen(agent, doors, context)
     final = await graph.ainvoke(
         agent.write(*inputs),
         # LangGraph 1.2 breaks where a graph that keeps no checkpoints inherits "sync" from the run.
@@ -46,9 +47,18 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, con
             "recursion_limit": agent.max_steps or STEPS_WITHOUT_CYCLE,
             **({"configurable": {"__pregel_durability": "async"}} if graph.checkpointer is False else {}),
         },
-        context=doors,
+        context=seen,
     )
+    if isinstance(seen, RunContext) and (left := seen.left_out()):
+        doors.scope.diverged = f"{agent.name}, tried again, did not ask for what it had caused in {left}."
     return agent.read(final)
+
+
+async def _seen(agent: AnyAgent, doors: TaskDoors, context: RunContext) -> TaskDoors | RunContext:
+    """What the nodes of a graph body find as their context: the doors; a supervisor's, a run of their own."""
+    if agent.governed is None:
+        return doors
+    return await context.within(doors.scope, *agent.governed)
 
 
 def _for_attempt(agent: AnyAgent, scope: TaskScope) -> Any:  # noqa: ANN401

@@ -24,7 +24,30 @@ class Costs:
 
 def mermaid(graph: Any, *, xray: bool = False) -> str:  # noqa: ANN401
     """The graph in Mermaid; with `xray`, its crew and the graphs of its agents opened."""
-    return str(graph.compile().get_graph(xray=xray).draw_mermaid())
+    drawn = graph.compile().get_graph(xray=xray)
+    ids = _told_apart(list(drawn.nodes))
+    drawn.nodes = {ids[name]: node.copy(id=ids[name]) for name, node in drawn.nodes.items()}
+    drawn.edges = [edge.copy(source=ids[edge.source], target=ids[edge.target]) for edge in drawn.edges]
+    return str(drawn.draw_mermaid())
+
+
+def _told_apart(nodes: list[str]) -> dict[str, str]:
+    """Node ids in which no two graphs inside graphs have one name, as a supervisor inside another has.
+
+    Mermaid knows a graph inside a graph by its last name alone.
+    """
+    names: dict[str, str] = {"": ""}
+    for node in nodes:
+        parts = node.split(":")[:-1]
+        for depth in range(len(parts)):
+            path, above = ":".join(parts[: depth + 1]), ":".join(parts[:depth])
+            if path not in names:
+                taken = {name.rpartition(":")[2] for name in names.values()}
+                own = parts[depth]
+                while own in taken:
+                    own = f"{names[above].rpartition(':')[2]}_{own}"
+                names[path] = f"{names[above]}:{own}" if above else own
+    return {n: f"{names[n.rpartition(':')[0]]}:{n.rpartition(':')[2]}" if ":" in n else n for n in nodes}
 
 
 def costs(supervisor: Supervisor[Any, Any]) -> list[Costs]:

@@ -123,5 +123,9 @@ class LocalTools:
         scope.tell(tool.name, name, answer)
         return tool.returns.validate_python(answer)
 
+    def under(self, policy: Policy) -> "LocalTools":
+        """The same, decided by another policy."""
+        return LocalTools(policy)
+
     async def close(self) -> None:
         """Nothing is kept open."""

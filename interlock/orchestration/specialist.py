@@ -174,9 +174,16 @@ async def _stored(
         )
     if given.stands_in:
         status, why = "degraded", why or f"{agent.name} stood in, because {given.stands_in}"
+    code = "escalated" if isinstance(outcome, Completed) and outcome.escalated else ""
     held = await hold(output, context.run, f"{given.task}.json", context.artifacts)
     return base.model_copy(
-        update={"status": status, "why": why, "output": held.get("value"), "artifact": held.get("artifact")}
+        update={
+            "status": status,
+            "why": why,
+            "code": code,
+            "output": held.get("value"),
+            "artifact": held.get("artifact"),
+        }
     )
 
 

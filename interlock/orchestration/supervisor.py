@@ -9,7 +9,7 @@ from langgraph.types import Send
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from interlock.core.agents import AnyAgent
+from interlock.core.agents import AnyAgent, NotFor
 from interlock.core.canonical import digest
 from interlock.core.conflicts import Conflict
 from interlock.core.limits import RUN_LIMITS, Limits
@@ -23,6 +23,7 @@ from interlock.orchestration.deliver import Delivery
 from interlock.orchestration.doors import TaskDoors
 from interlock.orchestration.gate import Check, Gate
 from interlock.orchestration.local import LocalArtifacts, LocalLedger, LocalTools
+from interlock.orchestration.nested import SupervisedAgent, Verdicts
 from interlock.orchestration.planning import PLAN, Planner, Route, route_name
 from interlock.orchestration.wiring import check_answer, check_wiring, default_policy
 
@@ -166,6 +167,39 @@ class Supervisor(Generic[Request, Response]):
         Raises:
             BuildError: with a sentence that says what to do.
         """
+        return self._checked(Output)
+
+    def agent(
+        self,
+        description: str,
+        *,
+        name: str | None = None,
+        not_for: Sequence[NotFor] = (),
+        limits: Limits | None = None,
+        max_activations: int = 10,
+    ) -> "SupervisedAgent[Request, Response]":
+        """This supervisor as a specialist of another one.
+
+        Its graph runs in the same run: its tasks are recorded as `NAME/task`, its questions are the run's,
+        and it spends what the task around it may spend. Its own policy governs its agents, and its own gate
+        judges the response before the other supervisor sees it. It delivers nothing: only the outermost
+        gate speaks to people.
+
+        Args:
+            description: What it is for, in a sentence; routes and people read it.
+            name: Its name among the specialists; its own name by default.
+            not_for: As of every agent.
+            limits: Caps, within its own.
+            max_activations: How many tasks of one plan may be its.
+
+        Raises:
+            BuildError: as `build`.
+        """
+        return SupervisedAgent(
+            self, self._checked(Verdicts), description, name, not_for, limits, max_activations
+        )
+
+    def _checked(self, output: type[Any]) -> SupervisorGraph:
         self.planner.check(self.samples)
         check_answer(self.name, self.answer, self.response)
         memory = LocalLedger(), LocalArtifacts()
@@ -173,7 +207,7 @@ class Supervisor(Generic[Request, Response]):
         def unbound(run: str) -> RunContext:
             return RunContext.local(run, *memory, LocalTools(self.policy))
 
-        graph = SupervisorGraph(State, context_schema=RunContext, output_schema=Output)
+        graph = SupervisorGraph(State, context_schema=RunContext, output_schema=output)
         graph.supervisor = self
         self._add_nodes(cast("Any", graph), unbound)
         return graph

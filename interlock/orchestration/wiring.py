@@ -104,7 +104,7 @@ def _names(where: str, agents: Sequence[AnyAgent]) -> None:
 
 
 def _tools(where: str, agent: AnyAgent, policy: Policy, servers: dict[str, object]) -> None:
-    for granted in agent.tools:
+    for granted in agent.reaches:
         if isinstance(granted, Tool):
             if granted.speaks:
                 raise BuildError(
@@ -115,7 +115,7 @@ def _tools(where: str, agent: AnyAgent, policy: Policy, servers: dict[str, objec
                 raise BuildError(
                     f"{where}: two tool servers are named {granted.server!r}: names must be unique."
                 )
-        if not policy.can_ever(agent.name, granted):
+        if granted in agent.tools and not policy.can_ever(agent.name, granted):
             raise BuildError(
                 f"{where}: the policy can never let {agent.name} call {named(granted)}: add "
                 f"`policy.allow({agent.name}, ...)` or take the tool from the agent."

@@ -139,6 +139,7 @@ class Segment:
                 line.body.get("response")
                 for line in await self.record.lines(self.run.id)
                 if line.event.kind == "response.accepted" and isinstance(line.body, dict)
+                if "/" not in line.event.task  # a supervisor inside a task speaks to that task alone
             ]
             if response not in accepted:
                 reason += "; what stands as its response was accepted by no gate and was left out"

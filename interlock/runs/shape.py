@@ -16,7 +16,7 @@ async def unknown_nodes(app: Any, config: dict[str, Any]) -> set[str]:  # noqa: 
     async for stored in app.checkpointer.alist(thread):
         newest.setdefault(stored.config["configurable"].get("checkpoint_ns", ""), stored)
     known: dict[str, set[str]] = {"": set(app.nodes)}
-    for name, subgraph in app.get_subgraphs():
+    for name, subgraph in app.get_subgraphs(recurse=True):
         known[name] = set(subgraph.nodes)
     missing: set[str] = set()
     for namespace, stored in newest.items():
