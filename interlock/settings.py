@@ -3,9 +3,9 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -54,6 +54,12 @@ class ServeSettings(BaseModel, frozen=True, extra="forbid"):
     """Lets notifications go to plain http as well."""
 
 
+def _of_langfuse(name: str, default: Any) -> Any:  # noqa: ANN401
+    """A setting that may also be given by the variable that Langfuse's own packages read."""
+    names = AliasChoices(f"INTERLOCK_LANGFUSE_{name.upper()}", f"langfuse_{name}")
+    return Field(default, validation_alias=names)
+
+
 class Settings(BaseSettings):
     """What an operator sets; nothing else reads the environment."""
 
@@ -78,6 +84,32 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     debug: bool = False
     """Shows logs and tracebacks on standard error."""
+    langfuse_base_url: str = _of_langfuse("base_url", "https://cloud.langfuse.com")
+    """Where Langfuse is; spans and scores go there once both keys are given."""
+    langfuse_public_key: str = _of_langfuse("public_key", "")
+    langfuse_secret_key: SecretStr = _of_langfuse("secret_key", SecretStr(""))
+    otlp_endpoint: str = ""
+    """Any other receiver of traces (OTLP over HTTP); `/v1/traces` is added where it is missing."""
+    otlp_headers: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """Headers for it, such as its key."""
+    trace_content: Literal["none", "redacted", "full"] = "redacted"
+    """How much of inputs, outputs and prompts spans carry: nothing, cut to 2,000 characters, or whole."""
+    trace_environment: str = ""
+    """Such as `production`: a label on every span and score."""
+    trace_release: str = ""
+    """A label on every span; empty means the version of the graph."""
+    trace_tags: tuple[str, ...] = ()
+    prompts_from: Literal["files", "langfuse"] = "files"
+    """Where prompts come from; what Langfuse does not answer in time comes from the file."""
+    prompt_label: str = "production"
+    """Which version of a prompt Langfuse is asked for."""
+
+    @field_validator("langfuse_base_url", "otlp_endpoint")
+    @classmethod
+    def _is_url(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("give a URL that begins with http:// or https://")
+        return url.rstrip("/")
 
     @classmethod
     def settings_customise_sources(
@@ -131,6 +163,8 @@ def origins() -> dict[str, str]:
 
     def origin(name: str) -> str:
         variable = given.get(f"INTERLOCK_{name.upper()}")
+        if variable is None and name.startswith("langfuse_"):
+            variable = given.get(name.upper())
         return variable or ("pyproject.toml" if name in written else "default")
 
     return {name: origin(name) for name in Settings.model_fields}

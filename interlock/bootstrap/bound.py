@@ -20,6 +20,7 @@ from interlock.core.questions import Answer, Question
 from interlock.core.runs import Run
 from interlock.mcp.gateway import Gateway
 from interlock.mcp.servers import ToolServer
+from interlock.observability.tracing import Tracer, tracer
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.supervisor import SupervisorGraph
 from interlock.persistence.checkpoints import Checkpoints
@@ -85,6 +86,9 @@ class Bound:
         )
         self.gateway: Gateway = Gateway(self.policy, self._clock, self._servers)
         self._stack.push_async_callback(self.gateway.close)
+        self.traces: Tracer | None = tracer(self._settings, self.stores.runs, self.stores.record)
+        if self.traces is not None:
+            self._stack.push_async_callback(self.traces.close)
         self.engine: InlineEngine = InlineEngine(
             self.program,
             runs=self.stores.runs,
@@ -96,6 +100,7 @@ class Bound:
             clock=self._clock,
             guards=self._guards,
             lease_s=self._settings.lease_s,
+            traces=self.traces,
         )
 
     async def __aexit__(self, *error: object) -> None:

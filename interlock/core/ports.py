@@ -217,3 +217,18 @@ class Remotes(Protocol):
     async def close(self) -> None:
         """Closes every connection."""
         ...
+
+
+class Traces(Protocol):
+    """Shows runs to people elsewhere; `interlock.observability` implements it.
+
+    Neither method waits, raises, or changes anything about the run.
+    """
+
+    def begin(self, run: str) -> None:
+        """A worker has taken a run."""
+        ...
+
+    def end(self, run: str) -> None:
+        """A worker has let go of a run, or has found it ended."""
+        ...

@@ -65,11 +65,12 @@ class Call:
         return {**values, self.tool.key: key} if self.tool.key and key else values
 
     def meta(self, key: str | None) -> dict[str, Json]:
-        """What travels beside the arguments: remaining time, key, and on whose behalf."""
+        """What travels beside the arguments: remaining time, key, on whose behalf, and the trace."""
         meta: dict[str, Json] = {
             "interlock/deadline-ms": int(1000 * min(self.tool.timeout_s, self.scope.deadline.left())),
             "interlock/run": self.scope.run,
             "interlock/user": self.scope.principal.user,
+            "traceparent": self.scope.traceparent("effect.sent" if key else "tool.read", self.tag),
         }
         return {**meta, "interlock/key": key} if key else meta
 

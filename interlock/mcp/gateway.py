@@ -82,7 +82,8 @@ class Gateway:
             answer = await self._ask_server(call)
         except InterlockError as error:
             scope.journal.put(call.entry("read", "answered", error=told(error)))
-            scope.note("tool.read", call.facts(verdict, error=told(error)), call.tag)
+            seconds = round(self._clock.monotonic() - begun, 6)
+            scope.note("tool.read", call.facts(verdict, seconds=seconds, error=told(error)), call.tag)
             raise
         seconds = round(self._clock.monotonic() - begun, 6)
         scope.journal.put(call.entry("read", "answered", answer=answer))

@@ -12,7 +12,7 @@ from interlock.core.events import Draft, event_id
 from interlock.core.guards import ON, Guards
 from interlock.core.journal import spent_on
 from interlock.core.limits import Limits
-from interlock.core.ports import Batch, Clock, Ledger, Move
+from interlock.core.ports import Batch, Clock, Ledger, Move, Traces
 from interlock.core.principal import Principal
 from interlock.core.redaction import redact
 from interlock.core.runs import FINAL, Run
@@ -43,6 +43,7 @@ class InlineEngine:
         clock: Clock,
         guards: Guards = ON,
         lease_s: float = 3.0,
+        traces: Traces | None = None,
     ) -> None:
         """Takes the stores of one database; `checkpoints` is a LangGraph saver on the same one."""
         self.program = program
@@ -55,6 +56,7 @@ class InlineEngine:
         self._clock = clock
         self._guards = guards
         self._lease_s = lease_s
+        self._traces = traces
         self._app = program.graph.compile(checkpointer=checkpoints, name=program.name)
 
     async def start(
@@ -122,8 +124,10 @@ class InlineEngine:
             await self._record.sign(
                 run, self._clock.now()
             )  # its worker may have been killed before it signed
+            if self._traces is not None:
+                self._traces.end(run)
             return stored
-        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+        async with self._leased(run) as fence:
             stored = await self._runs.get(run)
             # A worker that died in the middle has spent what its journal says, not what the row says.
             used = spent_on(await self._ledger.load(run)).model_copy(update={"seconds": stored.spend.seconds})
@@ -157,7 +161,7 @@ class InlineEngine:
             raise NotFound(f"{by.user} has no run {run!r}: only {stored.owner.user} may cancel it.")
         if stored.state in FINAL:
             raise WrongState(f"run {run} is {stored.state} already and cannot be canceled.")
-        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+        async with self._leased(run) as fence:
             why = reason or f"{by.user} canceled it"
             await self._ledger.commit(Batch(run=run, fence=fence, move=Move(to="canceled", reason=why)))
             await self._record.sign(run, self._clock.now())
@@ -166,7 +170,7 @@ class InlineEngine:
     @asynccontextmanager
     async def hold(self, run: str) -> AsyncGenerator[tuple[int, Any]]:
         """Holds a run without advancing it: yields fencing number and run context, and signs at the end."""
-        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+        async with self._leased(run) as fence:
             yield fence, self._context(await self._runs.get(run), fence)
             await self._record.sign(run, self._clock.now())
 
@@ -177,6 +181,19 @@ class InlineEngine:
             if line.event.kind in ("effect.confirmed", "effect.settled") and isinstance(line.body, dict):
                 order[line.event.task, str(line.body.get("call"))] = line.event.seq
         return order
+
+    @asynccontextmanager
+    async def _leased(self, run: str) -> AsyncGenerator[int]:
+        """Holds the lease and yields its number; what is recorded meanwhile is shown as a trace."""
+        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+            if self._traces is None:
+                yield fence
+                return
+            self._traces.begin(run)
+            try:
+                yield fence
+            finally:
+                self._traces.end(run)
 
     def _draft(self, run: str, kind: str, actor: str, body: dict[str, Any]) -> Draft:
         return Draft(
