@@ -18,6 +18,7 @@ from interlock.core.ports import Clock, Minds, Models, Remotes, SystemClock
 from interlock.core.principal import Principal
 from interlock.core.questions import Answer, Question
 from interlock.core.runs import Run
+from interlock.inference.minds import PromptMinds
 from interlock.mcp.gateway import Gateway
 from interlock.mcp.servers import ToolServer
 from interlock.observability.tracing import Tracer, tracer
@@ -48,7 +49,7 @@ class Bound:
         """Use `interlock.bind`."""
         self._settings = settings
         self._models = models
-        self._minds: Minds | None = None
+        self._minds: Minds | None = PromptMinds()
         self._remotes: Remotes | None = None
         self._clock = clock or SystemClock()
         self._guards = guards

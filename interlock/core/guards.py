@@ -23,6 +23,8 @@ class Guards:
     """Refuses writes of a worker that lost its lease."""
     limits: bool = True
     """Stops work that is out of time or budget."""
+    loops: bool = True
+    """Keeps a model from making the same call over and over, and the same effect a second time."""
 
 
 ON = Guards()

@@ -20,7 +20,9 @@ from interlock.core.canonical import Json, digest
 from interlock.core.limits import Spend
 from interlock.errors import Diverged
 
-EntryKind: TypeAlias = Literal["read", "effect", "model", "answer", "clock", "random", "claim", "artifact"]
+EntryKind: TypeAlias = Literal[
+    "read", "effect", "model", "answer", "clock", "random", "claim", "artifact", "prompt"
+]
 EntryState: TypeAlias = Literal[
     "answered", "planned", "sent", "confirmed", "failed", "unknown", "compensated"
 ]

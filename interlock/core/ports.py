@@ -194,8 +194,22 @@ class Models(Protocol):
 class Minds(Protocol):
     """Bodies that are prompts; `interlock.inference` implements it."""
 
-    async def work(self, agent: "AnyAgent", inputs: Sequence[Any], doors: "Doors") -> object:
-        """Lets a model work on one task and returns its output, unchecked, or `GaveUp`."""
+    async def work(
+        self, agent: "AnyAgent", inputs: Sequence[Any], doors: "Doors", scope: "TaskScope"
+    ) -> object:
+        """Lets a model work on one task and returns its output, unchecked, or `GaveUp` or `Failed`."""
+        ...
+
+
+class Prompts(Protocol):
+    """Where prompts come from when not from their files alone, such as a prompt registry."""
+
+    async def text(self, name: str, file_text: str) -> tuple[str, str]:
+        """The prompt of that name and its version; an empty version means the file's own text.
+
+        It is asked once in a task and attempt. It never raises: what it cannot find is
+        `(file_text, "")`, and so is what it cannot find in time.
+        """
         ...
 
 

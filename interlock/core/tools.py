@@ -78,7 +78,7 @@ class Tool(Generic[P, T]):
             "tool",
         )
 
-    def bind(self, *args: object, **kwargs: object) -> dict[str, Any]:
+    def bind(self, /, *args: object, **kwargs: object) -> dict[str, Any]:
         """Validates arguments and returns them by name, typed, without the key.
 
         Raises:

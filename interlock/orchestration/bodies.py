@@ -32,7 +32,7 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, con
     if agent.thinking is not None:
         if context.minds is None:
             raise NotBound(f"agent {agent.name} works by a prompt, but no models are configured.")
-        return await context.minds.work(agent, inputs, doors)
+        return await context.minds.work(agent, inputs, doors, doors.scope)
     if agent.remote is not None:
         if context.remotes is None:
             raise NotBound(f"agent {agent.name} is remote, and an unbound graph calls nobody.")
