@@ -26,9 +26,11 @@ from interlock.core.doors import Doors
 from interlock.core.fingerprints import fingerprint
 from interlock.core.limits import AGENT_LIMITS, Limits
 from interlock.core.policy import Policy
+from interlock.core.prompts import beside_caller, places
 from interlock.core.results import Completed, Degraded, GaveUp
+from interlock.core.shapes import produced
 from interlock.core.tools import Granted, Tool, named
-from interlock.errors import BuildError
+from interlock.errors import BuildError, PlanInvalid
 
 Ins = TypeVarTuple("Ins")
 Taken = TypeVar("Taken")
@@ -130,19 +132,28 @@ class Agent(Generic[*Ins, Out]):
         escalates: bool = False,
         max_activations: int = 10,
     ) -> None:
-        """Makes an agent from a coded body (`run`) or a compiled LangGraph graph (`graph`, `write`, `read`).
+        """Makes an agent of a coded body (`run`), a prompt, or a compiled graph (`graph`, `write`, `read`).
 
         Args:
             name: Lower-case letters, digits, `-` and `_`; unique in a supervisor.
             description: What it is for, in a sentence; routes and people read it.
             run: `async def body(*inputs, doors) -> output`; the annotations are its schema.
+            input: The type of the one input, where a prompt or a URL has no annotations.
+            output: The type of the output, likewise.
+            prompt: A Markdown file that says what a model is to do; a relative path starts in the
+                folder of the file that makes the agent. Its content is part of `version`.
+            model: The route that the prompt's model is behind.
+            skills: Folders with a SKILL.md, which the model may read up.
+            reasoning: How hard the model is to think, where it can be told: `low`, `medium`, `high`.
+            remote: For `RemoteAgent`.
             graph: A compiled LangGraph graph; its nodes reach the doors as `runtime.context`.
             write: Makes the graph's input from the task's inputs.
             read: Makes the output from the graph's final state.
             tools: What it may call, as tools or patterns; the policy decides each call.
             not_for: What it must not be used for, as topics in words or rules over the request.
             limits: Caps on its time and spend; the run's own caps hold as well.
-            max_steps: Bound on the supersteps of `graph`; needed where the graph has a cycle.
+            max_steps: Bound on the supersteps of `graph`; needed where the graph has a cycle. A model
+                takes two with every turn in which it uses tools.
             attempts: How often a task is tried before the fallback or `Failed`.
             fallback: A simpler agent of the same shape; its answer is `Degraded`.
             escalates: Its completed work hands the request to a person.
@@ -159,7 +170,7 @@ class Agent(Generic[*Ins, Out]):
         self.thinking: Thinking | None = (
             None
             if prompt is None
-            else Thinking(Path(prompt), model, tuple(Path(skill) for skill in skills), reasoning)
+            else Thinking.read(beside_caller(prompt), model, [beside_caller(s) for s in skills], reasoning)
         )
         self.remote = remote
         self.graph = graph
@@ -179,6 +190,7 @@ class Agent(Generic[*Ins, Out]):
         self.takes: dict[str, TypeAdapter[Any]] = {n: TypeAdapter(t) for n, t in self.inputs.items()}
         self.output: TypeAdapter[Any] = TypeAdapter(self.returns)
         self._bounded()
+        self._placed()
 
     @property
     def effects(self) -> tuple[Tool[..., Any], ...]:
@@ -261,6 +273,17 @@ class Agent(Generic[*Ins, Out]):
         names = list(inspect.signature(self.write).parameters)
         hints = _hints(self.name, self.write, names)
         return {n: hints[n] for n in names}, _unwrapped(_hints(self.name, self.read, [])["return"])
+
+    def _placed(self) -> None:
+        """Refuses a prompt that names a field which its input does not have."""
+        for path in places(self.thinking.words.text) if self.thinking else ():
+            try:
+                produced(f"agent {self.name}", self.inputs["input"], path)
+            except PlanInvalid:
+                told = ".".join(("input", *path))
+                raise BuildError(
+                    f"agent {self.name}: its prompt names {{{told}}}, which its input does not have."
+                ) from None
 
     def _bounded(self) -> None:
         if self.attempts < 1 or self.max_activations < 1:
