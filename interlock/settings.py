@@ -2,10 +2,19 @@
 
 import os
 import tomllib
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +32,41 @@ class ToolServerSettings(BaseModel, frozen=True, extra="forbid"):
     command: tuple[str, ...] = ()
     env: dict[str, str] = {}
     url: str = ""
+
+
+class PriceSettings(BaseModel, frozen=True, extra="forbid"):
+    """What a model costs, in USD per million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class ModelSettings(BaseModel, frozen=True, extra="forbid"):
+    """One model behind a route; its name alone may stand for the whole table."""
+
+    model: str = Field(min_length=1)
+    """`provider:model`, as LangChain's `init_chat_model` takes it; with `url`, the name its server knows."""
+    url: str = Field(default="", pattern="^(https?://.+)?$")
+    """Base URL of an OpenAI-compatible server."""
+    key_env: str = ""
+    """The environment variable that holds the key; empty: the provider's own, and none for a `url`."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds that one request may take."""
+    window: int | None = Field(default=None, gt=0)
+    """Tokens of context that it takes, where LangChain does not know it."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Tokens that it may answer with."""
+    price: PriceSettings | None = None
+    """In place of the kept price table."""
+    reasoning: bool | None = None
+    """Whether it can be told how hard to think, where that is not plain from the provider."""
+    options: dict[str, Any] = {}
+    """More for the provider's LangChain client, such as `temperature`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:  # noqa: ANN401
+        return {"model": given} if isinstance(given, str) else given
 
 
 class TokenSettings(BaseModel, frozen=True, extra="forbid"):
@@ -60,6 +104,17 @@ def _of_langfuse(name: str, default: Any) -> Any:  # noqa: ANN401
     return Field(default, validation_alias=names)
 
 
+class RemoteSettings(BaseModel, frozen=True, extra="forbid"):
+    """Where an agent works, whatever its code says; a plain URL will do."""
+
+    url: str = ""
+    """Of its A2A card or endpoint; empty for a `RemoteAgent` that stays where its code says."""
+    token_env: str = ""
+    """The variable that holds the bearer token; the token itself stands nowhere."""
+    hosts: tuple[str, ...] = ()
+    """Other hosts (`name` or `name:port`) that its card may point to."""
+
+
 class Settings(BaseSettings):
     """What an operator sets; nothing else reads the environment."""
 
@@ -77,6 +132,16 @@ class Settings(BaseSettings):
     """Who the command line acts for; empty means the operating system's user."""
     tools: dict[str, ToolServerSettings] = Field(default_factory=dict[str, ToolServerSettings])
     """Tool servers by name, as `[tool.interlock.tools.NAME]`."""
+    model: str = ""
+    """The model behind every route that has no list of its own, such as `openai:gpt-5`."""
+    model_url: str = Field(default="", pattern="^(https?://.+)?$")
+    """The OpenAI-compatible server that knows `model`; its key is taken from INTERLOCK_MODEL_KEY."""
+    model_script: str = ""
+    """What answers while no model is configured: `path/to/file.py:name`, a list of replies or a function."""
+    models: dict[str, tuple[ModelSettings, ...]] = Field(default_factory=dict[str, tuple[ModelSettings, ...]])
+    """Models by route, in the order in which they are asked, as `[[tool.interlock.models.ROUTE]]`."""
+    remotes: dict[str, RemoteSettings] = Field(default_factory=dict[str, RemoteSettings])
+    """Agents that work elsewhere, by name: a URL, or `[tool.interlock.remotes.NAME]`."""
     lease_s: float = 3.0
     """Seconds after which a silent worker's run may be taken over."""
     tokens: dict[str, TokenSettings] = Field(default_factory=dict[str, TokenSettings])
@@ -104,12 +169,27 @@ class Settings(BaseSettings):
     prompt_label: str = "production"
     """Which version of a prompt Langfuse is asked for."""
 
+    @model_validator(mode="after")
+    def _model_has_a_name(self) -> Self:
+        if self.model_url and not self.model:
+            raise ValueError("model_url says where a model is: name it with `model` (INTERLOCK_MODEL)")
+        return self
+
     @field_validator("langfuse_base_url", "otlp_endpoint")
     @classmethod
     def _is_url(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("give a URL that begins with http:// or https://")
         return url.rstrip("/")
+
+    @field_validator("remotes", mode="before")
+    @classmethod
+    def _at(cls, remotes: Any) -> Any:  # noqa: ANN401
+        """A plain URL is the short form."""
+        if not isinstance(remotes, dict):
+            return remotes
+        named: dict[str, Any] = {**remotes}
+        return {name: {"url": at} if isinstance(at, str) else at for name, at in named.items()}
 
     @classmethod
     def settings_customise_sources(
@@ -133,12 +213,17 @@ def load(**given: Any) -> Settings:  # noqa: ANN401
     try:
         return Settings(**given)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors())
     except (SettingsError, OSError) as error:
         told = str(error)
     except ValueError as error:  # pyproject.toml is no TOML, or no text at all
         told = f"pyproject.toml: {error}"
     raise BadInput(f"the settings cannot be used ({told}): see [tool.interlock] and INTERLOCK_*.")
+
+
+def secret(name: str) -> str:
+    """The secret in an environment variable that a setting names; empty where there is none."""
+    return os.environ.get(name, "") if name else ""
 
 
 def strict_checkpoints() -> bool:

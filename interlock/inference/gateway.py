@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from threading import Lock
 from typing import Self
 
 import httpx
@@ -28,6 +29,9 @@ _WAITS = 3
 """How often a call waits for candidates that have asked for time, before it is given up."""
 _TOKEN = Decimal("0.0000001")
 """USD are kept to a tenth of a millionth."""
+
+_NOTHING = (0, 0, Decimal(0), False)
+"""What a call comes to that was not charged."""
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class ModelGateway:
         self._providers: dict[int, Provider] = {}
         self._cooling: dict[int, float] = {}
         self._http: httpx.AsyncClient | None = None
+        self._making = Lock()
 
     async def __aenter__(self) -> Self:
         """Nothing is opened before it is needed."""
@@ -151,6 +156,12 @@ class ModelGateway:
 
     async def _ask(self, asked: _Call, provider: Provider) -> ModelReply | None:
         """Asks one candidate; None where it is passed over."""
+        try:
+            await provider.ready()
+            await prices.ready(provider.candidate)
+        except ProviderFailed as failed:
+            self._pass(asked, provider, failed, _NOTHING, 0.0)
+            return None
         held = self._reserve(asked, provider)
         listening = _Listening(asked.heard)
         begun = self._clock.monotonic()
@@ -195,7 +206,7 @@ class ModelGateway:
         """Settles what the call did cost: input and output tokens, USD, and whether that is an estimate."""
         if said is None and not heard.text:
             held.release()
-            return 0, 0, Decimal(0), False
+            return _NOTHING
         taken, given, cached = asked.input_tokens, estimate_reply(said or Said(heard.text)), 0
         estimated = True
         if said is not None and said.input_tokens is not None and said.output_tokens is not None:
@@ -240,9 +251,10 @@ class ModelGateway:
         return provider
 
     def _transport(self) -> httpx.AsyncClient:
-        if self._http is None:
-            self._http = httpx.AsyncClient(timeout=None, follow_redirects=False)
-        return self._http
+        with self._making:  # clients are made in threads
+            if self._http is None:
+                self._http = httpx.AsyncClient(timeout=None, follow_redirects=False)
+            return self._http
 
 
 def _tell(listening: _Listening) -> None:

@@ -1,5 +1,6 @@
 """One candidate's client: made when first needed, asked without retries of its own, read with care."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -42,6 +43,7 @@ class Provider:
         self.candidate = candidate
         self._transport = transport
         self._clients: dict[int, BaseChatModel] = {}
+        self._making = asyncio.Lock()
 
     @property
     def kind(self) -> str:
@@ -49,6 +51,18 @@ class Provider:
         if self.candidate.chat is not None:
             return "own"
         return "url" if self.candidate.url else self.candidate.model.partition(":")[0]
+
+    async def ready(self) -> None:
+        """Makes the client, once, beside the event loop: a provider's package may take seconds to load.
+
+        Raises:
+            ProviderFailed: if it cannot be made for want of a key.
+            BadInput: if it can never be made as the settings stand.
+        """
+        if self.candidate.chat is not None or self._clients:
+            return
+        async with self._making:
+            await asyncio.to_thread(self._client, self.candidate.max_tokens or MAX_TOKENS)
 
     def may_answer(self, call: ModelCall) -> int:
         """How many tokens it may answer this call with, at most."""
