@@ -43,7 +43,7 @@ check: $(STAMP) ## Every static gate: format, lint, types, imports, size, docs
 
 test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pyproject.toml)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term tests
+	@$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term --ignore=tests/interop --ignore=tests/wire tests
 
 interop: $(STAMP) ## Agents of other frameworks, each in an environment of its own, both directions; prints the table
 	@rm -f .interlock/interop.json
