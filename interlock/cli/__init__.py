@@ -20,6 +20,7 @@ from interlock.cli import (
     explain,
     graph,
     new,
+    optimize,
     project,
     run,
     runs,
@@ -48,7 +49,8 @@ app.command()(explain.explain)
 app.add_typer(audit.app, name="audit")
 app.command()(graph.graph)
 app.add_typer(graph.tools, name="tools")
-app.command("eval")(evaluate.evaluate)
+app.add_typer(evaluate.app, name="eval")
+app.command()(optimize.optimize)
 app.command()(doctor.doctor)
 
 

@@ -28,6 +28,10 @@ FACES: dict[str, Shows] = {
     "audit erase": "record",
     "graph": "project",
     "tools list": "project",
-    "eval": "record",
+    "eval run": "record",
+    "eval add": "record",
+    "eval calibrate": "record",
+    "eval compare": "record",
+    "optimize": "record",
     "doctor": "project",
 }

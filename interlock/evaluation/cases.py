@@ -1,6 +1,7 @@
-"""Reads a suite: `evals/GRAPH/*.jsonl` with one case a line, and `suite.toml` with what it promises.
+"""Reads a suite: `evals/SUITE/*.jsonl` with one case a line, and `suite.toml` with what it promises.
 
-`held_out.jsonl` is the part that nobody builds against. Nothing of the project is imported here.
+`held_out.jsonl` is the part that nobody builds against; `labels.jsonl` holds what people said of answers and
+is no case. Nothing of the project is imported here.
 """
 
 import json
@@ -20,8 +21,19 @@ Part: TypeAlias = Literal["development", "held_out"]
 Person: TypeAlias = Literal["approves", "rejects", "cancels", "rolls_back"]
 Verdict: TypeAlias = Literal["accept", "revise", "ask", "refuse"]
 Asked: TypeAlias = Literal["approve", "clarify", "review"]
+Metric: TypeAlias = Literal["tools", "forbidden", "loop", "grounded", "judged"]
+"""What is measured of a case beside its expectations; only the last one asks a model."""
 HELD_OUT = "held_out.jsonl"
+LABELS = "labels.jsonl"
 SETTINGS = "suite.toml"
+
+
+class Effect(BaseModel, frozen=True, extra="forbid"):
+    """One confirmed change of the world."""
+
+    tool: str
+    arguments: dict[str, Json] = {}
+    """Those that matter; others may have any value."""
 
 
 class Expect(BaseModel, frozen=True, extra="forbid"):
@@ -41,6 +53,12 @@ class Expect(BaseModel, frozen=True, extra="forbid"):
     """Kind of the first question to a person."""
     results: tuple[Status, ...] = ()
     """Kinds of task result that must occur."""
+    effects: tuple[Effect, ...] | None = None
+    """Exactly the effects that must have been confirmed, in any order; absent: whichever."""
+    tools: tuple[str, ...] = ()
+    """Tools that must be called, as `server/tool`; others may be. Measured as `tools`."""
+    never: tuple[str, ...] = ()
+    """Tools that must not be called in this case. Measured as `forbidden`, with those of `suite.toml`."""
     facts: dict[str, Json] = {}
     """What the suite's own world must say, by the names that `suite.toml` declares."""
 
@@ -50,6 +68,8 @@ class Weather(BaseModel, frozen=True, extra="forbid"):
 
     person: Person | None = None
     """What the person does when asked."""
+    answers: tuple[Json, ...] = ()
+    """What the person says where they are asked for more than a yes, in order."""
     world: dict[str, str] = {}
     """What goes wrong, by the names that `suite.toml` declares."""
 
@@ -62,11 +82,13 @@ class Case(BaseModel, frozen=True, extra="forbid"):
     weather: Weather = Weather()
     why: str
     """The case in one sentence."""
+    name: str = ""
+    """Its id, where the request has no `id` of its own."""
 
     @property
     def id(self) -> str:
-        """The ticket's id, unique in the suite."""
-        return str(self.ticket["id"])
+        """The case's name or its ticket's id, unique in the suite."""
+        return self.name or str(self.ticket["id"])
 
 
 class Thresholds(BaseModel, frozen=True, extra="forbid"):
@@ -78,9 +100,37 @@ class Thresholds(BaseModel, frozen=True, extra="forbid"):
     reordered: float = Field(default=1.0, ge=0, le=1)
 
 
+class JudgeSettings(BaseModel, frozen=True, extra="forbid"):
+    """A model that reads the answers, by a rubric."""
+
+    route: str = "judge"
+    """The model route it thinks by; without a model behind it nothing is judged."""
+    criteria: str = Field(min_length=1)
+    """What a good answer is, in a sentence or two."""
+    steps: tuple[str, ...] = Field(min_length=1)
+    """What the judge looks at, one after the other."""
+    threshold: float = Field(default=0.7, ge=0, le=1)
+    """The least score, from 0 to 1, of an answer that is right."""
+
+
+class MetricSettings(BaseModel, frozen=True, extra="forbid"):
+    """What is measured beside the expectations."""
+
+    never: tuple[str, ...] = ()
+    """Tools that no case may call."""
+    repeats: int = Field(default=3, ge=1)
+    """How often one attempt of a task may make the same call, or go round the same few calls."""
+    least: dict[Metric, float] = {}
+    """The share of cases, from 0 to 1, that must pass a metric; all of them where nothing is said."""
+
+
 class SuiteSettings(BaseModel, frozen=True, extra="forbid"):
     """`suite.toml`."""
 
+    graph: str = ""
+    """The graph that is played, where it is not called as the suite is."""
+    script: str = ""
+    """What answers while no model is configured: `file.py:name`, in the suite's folder."""
     text: tuple[str, ...] = ("text",)
     """Fields of a ticket that people write, which noise may change."""
     facts: tuple[str, ...] = ()
@@ -88,30 +138,44 @@ class SuiteSettings(BaseModel, frozen=True, extra="forbid"):
     weather: dict[str, tuple[str, ...]] = {}
     """What the suite's world can make go wrong: name -> possible values."""
     thresholds: Thresholds = Thresholds()
+    metrics: MetricSettings = MetricSettings()
+    judge: JudgeSettings | None = None
+    variants: dict[str, str] = {}
+    """What `interlock eval compare` sets against the graph: name -> variant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """The cases of one graph."""
 
-    graph: str
+    name: str
     folder: Path
     """Where the cases are; a `world.py` in it prepares and inspects the outside world."""
     settings: SuiteSettings
     cases: dict[Part, tuple[Case, ...]]
 
+    @property
+    def graph(self) -> str:
+        """The graph that is played."""
+        return self.settings.graph or self.name
+
+    @property
+    def script(self) -> str:
+        """The place of the script that answers while no model is configured; empty where there is none."""
+        return str((self.folder / self.settings.script).resolve()) if self.settings.script else ""
+
     @classmethod
-    def read(cls, graph: str, project: Path) -> "Suite":
-        """Reads all cases of a graph.
+    def read(cls, name: str, project: Path) -> "Suite":
+        """Reads all cases of a suite.
 
         Raises:
-            NotFound: if the graph has no cases.
+            NotFound: if there are none.
             BadInput: naming file and line, if a case cannot be read.
         """
-        folder = project / "evals" / graph
-        files = sorted(folder.glob("*.jsonl"))
+        folder = project / "evals" / name
+        files = sorted(file for file in folder.glob("*.jsonl") if file.name != LABELS)
         if not files:
-            raise NotFound(f"there are no cases for {graph!r}: write them to evals/{graph}/*.jsonl.")
+            raise NotFound(f"there are no cases for {name!r}: write them to evals/{name}/*.jsonl.")
         settings = _settings(folder / SETTINGS)
         cases: dict[Part, tuple[Case, ...]] = {"development": (), "held_out": ()}
         seen: dict[str, str] = {}
@@ -119,8 +183,8 @@ class Suite:
             part: Part = "held_out" if file.name == HELD_OUT else "development"
             cases[part] += tuple(_cases(file, settings, seen))
         if not seen:
-            raise BadInput(f"the files in evals/{graph} have no case: write one JSON object per line.")
-        return cls(graph, folder, settings, cases)
+            raise BadInput(f"the files in evals/{name} have no case: write one JSON object per line.")
+        return cls(name, folder, settings, cases)
 
     def case(self, name: str) -> tuple[Part, Case]:
         """One case by its id, in whichever part.
@@ -134,7 +198,7 @@ class Suite:
                     return part, case
         known = [case.id for cases in self.cases.values() for case in cases]
         raise NotFound(
-            f"there is no case {name!r} in evals/{self.graph}; they go from {known[0]} to {known[-1]}."
+            f"there is no case {name!r} in evals/{self.name}; they go from {known[0]} to {known[-1]}."
         )
 
 
@@ -182,7 +246,7 @@ def _case(line: str, where: str, settings: SuiteSettings) -> Case:
         case = Case.model_validate(written)
     except ValidationError as error:
         raise BadInput(f"{where}: {_told(error)}.") from error
-    if not isinstance(case.ticket.get("id"), str) or not case.ticket["id"]:
+    if not case.name and (not isinstance(case.ticket.get("id"), str) or not case.ticket["id"]):
         raise BadInput(f"{where}: ticket.id: a ticket needs an id.")
     for name, value in case.weather.world.items():
         if value not in settings.weather[name]:

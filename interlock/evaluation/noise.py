@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from interlock.core.canonical import Json
 
-Variant: TypeAlias = Literal["plain", "noisy", "reordered"]
+Spelling: TypeAlias = Literal["plain", "noisy", "reordered"]
 ONE_IN = 10
 """Every tenth word, on average, is misspelt; that is a hurried writer, not a broken keyboard."""
 WORD = re.compile(r"(?<!\S)[\"'(]*([^\W\d_]{4,})[.,;:!?\"')]*(?!\S)")
@@ -18,10 +18,12 @@ WORD = re.compile(r"(?<!\S)[\"'(]*([^\W\d_]{4,})[.,;:!?\"')]*(?!\S)")
 GAP = re.compile(r"(?<=[.!?])\s+|\s*\n+\s*")
 
 
-def varied(ticket: Mapping[str, Json], variant: Variant, fields: Sequence[str], seed: int) -> dict[str, Json]:
-    """The ticket as this variant has it; the same seed gives the same ticket."""
-    change = CHANGES[variant]
-    rng = random.Random(f"{seed} {ticket.get('id')} {variant}")
+def varied(
+    ticket: Mapping[str, Json], spelling: Spelling, fields: Sequence[str], seed: int
+) -> dict[str, Json]:
+    """The ticket in this spelling; the same seed gives the same ticket."""
+    change = CHANGES[spelling]
+    rng = random.Random(f"{seed} {ticket.get('id')} {spelling}")
     changed: dict[str, Json] = {}
     for name in fields:
         value = ticket.get(name)
@@ -68,7 +70,7 @@ def _same(text: str, rng: random.Random) -> str:
     return text
 
 
-CHANGES: dict[Variant, Callable[[str, random.Random], str]] = {
+CHANGES: dict[Spelling, Callable[[str, random.Random], str]] = {
     "plain": _same,
     "noisy": misspelt,
     "reordered": reordered,

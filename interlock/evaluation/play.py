@@ -5,11 +5,17 @@ from typing import Any, get_args
 
 from interlock.bootstrap import Bound, bind
 from interlock.core.canonical import Json, digest
+from interlock.core.grounding import ungrounded
+from interlock.core.questions import Question
 from interlock.core.results import Status
 from interlock.core.runs import Run, RunState
-from interlock.evaluation.cases import Asked, Person, Verdict
+from interlock.evaluation.cases import Asked, Person, Verdict, Weather
 from interlock.evaluation.judging import Observed
+from interlock.evaluation.swaps import prompted, rerouted, scripted
+from interlock.evaluation.traffic import calls_of, cost_of, is_evidence, made_of, words_of
+from interlock.evaluation.worker import Job, Setup
 from interlock.evaluation.world import Seen, World
+from interlock.observability.explain import explain
 from interlock.orchestration.supervisor import SupervisorGraph
 from interlock.settings import load
 
@@ -19,49 +25,69 @@ STRENGTH: tuple[Verdict, ...] = get_args(Verdict)
 """From the mildest to the strongest."""
 
 
-async def play(
-    graph: object,
-    world: World,
-    ticket: dict[str, Json],
-    weather: dict[str, str],
-    person: Person | None,
-    folder: Path,
-) -> Observed:
+async def play(graph: object, world: World, job: Job, setup: Setup, folder: Path) -> Observed:
     """Runs one case in an empty folder and says what it came to.
+
+    Args:
+        graph: What can be bound.
+        world: The suite's world, started.
+        job: The case.
+        setup: Which model it thinks by.
+        folder: Empty, and the case's own.
 
     Raises:
         InterlockError: if it could not be run.
     """
-    world.open(folder / "world", weather)
+    world.open(folder / "world", job.weather.world)
     settings = load(
         database_url=f"sqlite:///{folder / 'interlock.db'}", key_folder=folder / "keys", user="evaluation"
     )
-    async with bind(graph, settings=settings) as app:
-        run = await _act(app, await app.run(ticket), person)
-        lines = tuple(await app.stores.record.lines(run.id))
-        asked = tuple(await app.stores.inbox.list(None, run.id))
-    seen = Seen(ticket, run, asked, lines, _reply(graph, run))
+    settings = scripted(rerouted(settings, setup.model), setup.script)
+    if job.prompts:  # they are what is being tried; a registry must not put its own in their place
+        settings = settings.model_copy(update={"prompts_from": "files"})
+    with prompted(graph, job.prompts):
+        async with bind(graph, settings=settings) as app:
+            run = await _act(app, await app.run(job.ticket), job.weather)
+            lines = tuple(await app.stores.record.lines(run.id))
+            asked = tuple(await app.stores.inbox.list(None, run.id))
+            entries = await app.stores.ledger.load(run.id)
+    seen = Seen(job.ticket, run, asked, lines, _reply(graph, run))
     found = world.look(seen)
-    return _observed(seen, found.facts, (*found.harm, *_ungated(seen)))
+    evidence = tuple(entry.answer for entry in entries if is_evidence(entry))
+    observed = observed_of(seen, found.facts, (*found.harm, *_ungated(seen)))
+    unsupported = _unsupported(graph, seen, evidence)
+    return observed.model_copy(update={"evidence": evidence, "unsupported": unsupported})
 
 
-async def _act(app: Bound, run: Run, person: Person | None) -> Run:
+async def _act(app: Bound, run: Run, weather: Weather) -> Run:
     """Does what the person of the case does, for as long as they are asked."""
+    said = list(weather.answers)
     for _ in range(ROUNDS):
-        if person is None or run.state != "waiting_for_approval":
+        if (weather.person is None and not said) or run.state != "waiting_for_approval":
             break
-        if person in ("cancels", "rolls_back"):
-            return await app.cancel(run.id, roll_back_effects=person == "rolls_back")
-        theirs = [each for each in await app.questions(run.id) if each.kind in ("approve", "review")]
-        if not theirs:
+        if weather.person in ("cancels", "rolls_back"):
+            return await app.cancel(run.id, roll_back_effects=weather.person == "rolls_back")
+        answered = [await _answer(app, each, weather.person, said) for each in await app.questions(run.id)]
+        if not any(answered):
             break
-        for each in theirs:
-            await app.answer(each.id, yes=person == "approves", comment="as the case says")
         run = await app.resume(run.id)
     return run
 
 
-def _observed(seen: Seen, facts: dict[str, Json], harm: tuple[str, ...]) -> Observed:
+async def _answer(app: Bound, asked: Question, person: Person | None, said: list[Json]) -> bool:
+    """Answers one question; False where the person of the case has nothing to say to it."""
+    if asked.kind in ("approve", "review") and person is not None:
+        await app.answer(asked.id, yes=person == "approves", comment="as the case says")
+        return True
+    if asked.kind in ("clarify", "relay") and said:
+        await app.answer(asked.id, value=said.pop(0), comment="as the case says")
+        return True
+    return False
+
+
+def observed_of(seen: Seen, facts: dict[str, Json], harm: tuple[str, ...]) -> Observed:
+    """What a run came to, by its row and its record; evidence and grounding are left out."""
+    story = explain(seen.run, seen.lines)
     verdicts = [_one(each["verdict"], STRENGTH) for each in seen.events("gate.checked")]
     # A request that nobody handles has no plan and so no task; giving up is its result all the same.
     given_up = seen.run.outcome == "gave_up" and not seen.events("plan.made")
@@ -69,6 +95,7 @@ def _observed(seen: Seen, facts: dict[str, Json], harm: tuple[str, ...]) -> Obse
     results += [_one(each["status"], get_args(Status)) for each in seen.events("task.returned")]
     asked = [_one(each.kind, get_args(Asked)) for each in seen.questions if each.kind in get_args(Asked)]
     return Observed(
+        run=seen.run.id,
         state=seen.run.state,
         outcome=seen.run.outcome,
         verdict=max(verdicts, key=STRENGTH.index, default=None),
@@ -80,7 +107,18 @@ def _observed(seen: Seen, facts: dict[str, Json], harm: tuple[str, ...]) -> Obse
         results=tuple(dict.fromkeys(results)),
         facts=facts,
         harm=harm,
+        calls=calls_of(story),
+        cost=cost_of(story),
+        made=made_of(story),
     )
+
+
+def _unsupported(graph: object, seen: Seen, evidence: tuple[Json, ...]) -> tuple[str, ...]:
+    """What the reply states that no evidence says, by the gate's own rules about what is known."""
+    gate = graph.supervisor.gate if isinstance(graph, SupervisorGraph) else None
+    request = (dict(seen.ticket),) if gate is not None and gate.request_is_known else ()
+    found = ungrounded(seen.reply, [*evidence, *request], gate.known if gate is not None else ())
+    return tuple(f"{each.kind} {each.text!r}" for each in found)
 
 
 def _one(value: object, possible: tuple[Any, ...]) -> Any:  # noqa: ANN401
@@ -94,15 +132,7 @@ def _reply(graph: object, run: Run) -> str:
     supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
     if supervisor is not None and supervisor.gate.text is not None:
         return supervisor.gate.text(supervisor.gate.adapter.validate_python(run.response))
-    return "\n".join(_texts(run.response))
-
-
-def _texts(value: Json) -> list[str]:
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    return [value] if isinstance(value, str) else []
+    return words_of(run.response)
 
 
 def _ungated(seen: Seen) -> list[str]:

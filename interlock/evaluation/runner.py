@@ -1,9 +1,9 @@
-"""Runs a suite: which cases in which variants, handed to a few warm processes, judged as they come back."""
+"""Runs a suite: which cases in which spellings, handed to a few warm processes, judged as they come back."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,10 @@ from pathlib import Path
 from interlock.errors import BadInput
 from interlock.evaluation.cases import Case, Part, Suite
 from interlock.evaluation.judging import Observed, judge
-from interlock.evaluation.noise import Variant, varied
+from interlock.evaluation.noise import Spelling, varied
 from interlock.evaluation.table import Report, Result
-from interlock.evaluation.worker import Answer, Job
+from interlock.evaluation.variants import Variant
+from interlock.evaluation.worker import Answer, Job, Setup
 
 START_S = 120.0
 """How long a process may take to import the graph."""
@@ -27,30 +28,35 @@ SEED = 1
 """Of the noise: the same in every run, so that two runs of a suite can be compared."""
 
 
+AS_IT_IS = Variant()
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A case in one variant."""
+    """A case in one spelling."""
 
     part: Part
-    variant: Variant
+    spelling: Spelling
     case: Case
 
 
 async def run_suite(
-    graph: str,
+    name: str,
     project: Path,
     *,
+    variant: Variant = AS_IT_IS,
     held_out: bool = False,
     noise: bool = False,
     only: Collection[str] = (),
     processes: int | None = None,
     done: Callable[[Result, int], None] | None = None,
 ) -> Report:
-    """Runs the cases of a graph and judges them.
+    """Runs the cases of a suite and judges them by their expectations; metrics are not measured here.
 
     Args:
-        graph: A graph that the project's `langgraph.json` names.
+        name: The suite: a folder in `evals/`, called like its graph or naming it.
         project: The project's folder.
+        variant: Another graph, model or prompt.
         held_out: Also the part that nobody builds against.
         noise: Each case also misspelt, and with its sentences reordered.
         only: The ids of the cases to play, from whichever part; by default every case.
@@ -60,7 +66,7 @@ async def run_suite(
     Raises:
         NotFound, BadInput: if the suite cannot be read, or the graph cannot be imported.
     """
-    suite = await asyncio.to_thread(Suite.read, graph, project)
+    suite = await asyncio.to_thread(Suite.read, name, project)
     work = chosen(suite, held_out=held_out, noise=noise, only=only)
     waiting = asyncio.Queue[Work]()
     for each in work:
@@ -68,10 +74,10 @@ async def run_suite(
     results: list[Result] = []
 
     async def one_process() -> None:
-        async with Process(graph, project) as process:
+        async with Process(suite, project, variant) as process:
             while not waiting.empty():
                 each = waiting.get_nowait()
-                result = _result(each, await process.play(_job(suite, each)))
+                result = await process.result(each)
                 results.append(result)
                 if done is not None:
                     done(result, len(work))
@@ -83,8 +89,8 @@ async def run_suite(
                 group.create_task(one_process())
     except ExceptionGroup as problems:
         raise problems.exceptions[0] from None
-    order = {(each.case.id, each.variant): place for place, each in enumerate(work)}
-    results.sort(key=lambda result: order[result.case, result.variant])
+    order = {(each.case.id, each.spelling): place for place, each in enumerate(work)}
+    results.sort(key=lambda result: order[result.case, result.spelling])
     return Report.of(suite, results)
 
 
@@ -97,16 +103,25 @@ def chosen(suite: Suite, *, held_out: bool, noise: bool, only: Collection[str] =
     parts: list[Part] = ["development", "held_out"] if held_out else ["development"]
     cases = [suite.case(name) for name in dict.fromkeys(only)]
     cases = cases or [(part, each) for part in parts for each in suite.cases[part]]
-    variants: list[Variant] = ["plain", "noisy", "reordered"] if noise else ["plain"]
-    return [Work(part, variant, each) for variant in variants for part, each in cases]
+    spellings: list[Spelling] = ["plain", "noisy", "reordered"] if noise else ["plain"]
+    return [Work(part, spelling, each) for spelling in spellings for part, each in cases]
 
 
 class Process:
     """One process that plays cases; started anew after a case that ended it."""
 
-    def __init__(self, graph: str, project: Path) -> None:
+    def __init__(self, suite: Suite, project: Path, variant: Variant = AS_IT_IS) -> None:
         """Starts with the first case."""
-        self._command = (sys.executable, "-m", "interlock.evaluation.worker", graph, str(project))
+        self._suite, self._variant = suite, variant
+        self._graph = variant.graph or suite.graph
+        setup = Setup(
+            project=project,
+            suite=suite.name,
+            graph=self._graph,
+            model=variant.model,
+            script=suite.script,
+        )
+        self._command = (sys.executable, "-m", "interlock.evaluation.worker", setup.model_dump_json())
         self._project = project
         self._process: asyncio.subprocess.Process | None = None
 
@@ -118,6 +133,22 @@ class Process:
     async def __aexit__(self, *error: object) -> None:
         """Ends it."""
         await self._end()
+
+    async def result(self, work: Work, prompts: Mapping[str, str] | None = None) -> Result:
+        """Plays one case, with the variant's prompts or these, and judges it."""
+        ticket = varied(work.case.ticket, work.spelling, self._suite.settings.text, SEED)
+        given = dict(self._variant.prompts if prompts is None else prompts)
+        answer = await self.play(Job(ticket=ticket, weather=work.case.weather, prompts=given))
+        seen: Observed | str = answer.seen or answer.error
+        return Result(
+            case=work.case.id,
+            part=work.part,
+            spelling=work.spelling,
+            why=work.case.why,
+            checks=tuple(judge(work.case.expect, seen)),
+            harm=answer.seen.harm if answer.seen else (),
+            seen=answer.seen,
+        )
 
     async def play(self, job: Job) -> Answer:
         """Plays one case; whatever happens to the process, there is an answer."""
@@ -151,8 +182,8 @@ class Process:
         except (EOFError, TimeoutError, OSError) as error:
             await self._end()
             raise BadInput(
-                f"the process that plays the cases of {self._command[3]!r} did not start: `interlock graph "
-                f"{self._command[3]}` imports the same graph and may say why."
+                f"the process that plays the cases of {self._graph!r} did not start: `interlock graph "
+                f"{self._graph}` imports the same graph and may say why."
             ) from error
         if first.status != "ready":
             await self._end()
@@ -178,21 +209,3 @@ class Process:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def _job(suite: Suite, work: Work) -> Job:
-    ticket = varied(work.case.ticket, work.variant, suite.settings.text, SEED)
-    return Job(ticket=ticket, weather=work.case.weather.world, person=work.case.weather.person)
-
-
-def _result(work: Work, answer: Answer) -> Result:
-    seen: Observed | str = answer.seen or answer.error
-    return Result(
-        case=work.case.id,
-        part=work.part,
-        variant=work.variant,
-        why=work.case.why,
-        checks=tuple(judge(work.case.expect, seen)),
-        harm=answer.seen.harm if answer.seen else (),
-        seen=answer.seen,
-    )

@@ -1,42 +1,63 @@
 """What a suite came to: a table for people, JSON for programs, and whether it is good enough."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
 
 from interlock.core.canonical import Json
-from interlock.evaluation.cases import Part, Suite
+from interlock.evaluation.cases import Metric, Part, Suite
 from interlock.evaluation.judging import SAFE, Checked, Observed
-from interlock.evaluation.noise import Variant
+from interlock.evaluation.noise import Spelling
 
 COLUMNS = ("development", "held_out", "noisy", "reordered")
-FIELDS = ("state", "outcome", "verdict", "agents", "results", "reply_has", "asks")
+FIELDS = ("state", "outcome", "verdict", "agents", "results", "effects", "reply_has", "asks")
+METRICS: tuple[Metric, ...] = get_args(Metric)
 SHOWN = 160
 """Characters of a reply that a failing case shows."""
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What one metric says of one case."""
+
+    metric: Metric
+    score: float
+    """From 0 to 1."""
+    ok: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """One case in one variant, judged."""
+    """One case in one spelling, judged."""
 
     case: str
     part: Part
-    variant: Variant
+    spelling: Spelling
     why: str
     checks: tuple[Checked, ...]
     harm: tuple[str, ...]
     """What must never happen and did."""
     seen: Observed | None
     """Absent where it could not be run."""
+    measured: tuple[Measured, ...] = ()
+    """What the metrics say that apply to it."""
 
     @property
     def column(self) -> str:
-        """Where it counts: plain cases by part, the others by variant."""
-        return self.part if self.variant == "plain" else self.variant
+        """Where it counts: plain cases by part, the others by spelling."""
+        return self.part if self.spelling == "plain" else self.spelling
 
     @property
     def ok(self) -> bool:
-        """Says whether everything is as expected and nothing was harmed."""
-        return all(check.ok for check in self.checks) and not self.harm
+        """Says whether everything is as expected and measured well, and nothing was harmed."""
+        return not self.wrong and not self.harm
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The expectations that do not hold and the metrics that were missed, by name."""
+        missed = [measured.metric for measured in self.measured if not measured.ok]
+        return (*(check.field for check in self.checks if not check.ok), *missed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +67,8 @@ class Column:
     name: str
     threshold: float
     results: tuple[Result, ...]
+    least: Mapping[Metric, float] = field(default_factory=dict[Metric, float])
+    """The share of cases that must pass a metric; all of them where nothing is said."""
 
     @property
     def share(self) -> float:
@@ -61,13 +84,26 @@ class Column:
     @property
     def ok(self) -> bool:
         """Good enough, and safe: no threshold forgives harm."""
-        return self.share >= self.threshold and not self.harmed
+        return self.share >= self.threshold and not self.harmed and not self.missed
 
-    def passed(self, field: str) -> tuple[int, int]:
-        """(passed, total) of one field."""
-        if field == SAFE:
+    @property
+    def missed(self) -> tuple[Metric, ...]:
+        """The metrics that too few cases pass."""
+        return tuple(
+            metric
+            for metric in METRICS
+            for passed, total in [self.passed(metric)]
+            if passed < total * self.least.get(metric, 1.0)
+        )
+
+    def passed(self, row: str) -> tuple[int, int]:
+        """(passed, total) of one row."""
+        if row == SAFE:
             return len(self.results) - self.harmed, len(self.results)
-        every = [check.ok for result in self.results for check in result.checks if check.field == field]
+        if row in METRICS:
+            measured = [each.ok for result in self.results for each in result.measured if each.metric == row]
+            return sum(measured), len(measured)
+        every = [check.ok for result in self.results for check in result.checks if check.field == row]
         return sum(every), len(every)
 
     def cases(self) -> tuple[int, int]:
@@ -79,7 +115,7 @@ class Column:
 class Report:
     """A suite's results."""
 
-    graph: str
+    suite: str
     fields: tuple[str, ...]
     columns: tuple[Column, ...]
     """Only those that were played."""
@@ -88,11 +124,11 @@ class Report:
     def of(cls, suite: Suite, results: Sequence[Result]) -> "Report":
         """Sorts results into columns."""
         columns = [
-            Column(name, getattr(suite.settings.thresholds, name), found)
+            Column(name, getattr(suite.settings.thresholds, name), found, suite.settings.metrics.least)
             for name in COLUMNS
             if (found := tuple(result for result in results if result.column == name))
         ]
-        return cls(suite.graph, (*FIELDS, *suite.settings.facts, SAFE), tuple(columns))
+        return cls(suite.name, (*FIELDS, *suite.settings.facts, *METRICS, SAFE), tuple(columns))
 
     @property
     def ok(self) -> bool:
@@ -110,7 +146,9 @@ class Report:
 
     def rows(self) -> list[list[str]]:
         """The table's lines: one per field, then cases, the share of expectations and its threshold."""
-        rows = [[name, *(_of(column.passed(name)) for column in self.columns)] for name in self.fields]
+        applied = {each.metric for result in self.results for each in result.measured}
+        names = [name for name in self.fields if name not in METRICS or name in applied]
+        rows = [[name, *(_of(column.passed(name)) for column in self.columns)] for name in names]
         rows.append(["cases", *(_of(column.cases()) for column in self.columns)])
         rows.append(["expectations", *(f"{column.share:.1%}" for column in self.columns)])
         rows.append(["threshold", *(f"{column.threshold:.1%}" for column in self.columns)])
@@ -125,6 +163,7 @@ class Report:
                     lines.append(f"{result.case} ({column.name.replace('_', '-')}): {result.why}")
                     lines += [f"    harm: {harm}" for harm in result.harm]
                     lines += [f"    {_difference(check)}" for check in result.checks if not check.ok]
+                    lines += [f"    {each.metric}: {each.why}" for each in result.measured if not each.ok]
         return lines
 
     def verdict(self) -> list[str]:
@@ -135,6 +174,12 @@ class Report:
             for column in self.columns
             if column.share < column.threshold
         ]
+        lines += [
+            f"{column.name.replace('_', '-')}: {metric} holds in {_of(column.passed(metric))} cases, "
+            f"{column.least.get(metric, 1.0):.0%} of them is the least."
+            for column in self.columns
+            for metric in column.missed
+        ]
         harmed = sorted({result.case for result in self.results if result.harm})
         lines += [f"what must never happen did: {', '.join(harmed)}."] if harmed else []
         return ["not good enough:", *(f"  {line}" for line in lines)] if lines else ["good enough."]
@@ -142,7 +187,7 @@ class Report:
     def as_json(self) -> dict[str, Json]:
         """Everything, for programs."""
         return {
-            "graph": self.graph,
+            "graph": self.suite,
             "ok": self.ok,
             "columns": {
                 column.name: {
@@ -186,9 +231,12 @@ def _as_json(result: Result) -> dict[str, Json]:
     return {
         "case": result.case,
         "part": result.part,
-        "variant": result.variant,
+        "spelling": result.spelling,
         "ok": result.ok,
         "wrong": wrong,
         "harm": list(result.harm),
-        "seen": result.seen.model_dump(mode="json") if result.seen else None,
+        "metrics": {
+            each.metric: {"ok": each.ok, "score": each.score, "why": each.why} for each in result.measured
+        },
+        "seen": result.seen.model_dump(mode="json", exclude={"evidence", "made"}) if result.seen else None,
     }

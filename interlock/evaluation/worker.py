@@ -1,4 +1,4 @@
-"""A process that plays cases one after the other: `python -m interlock.evaluation.worker GRAPH PROJECT`.
+"""A process that plays cases one after the other: `python -m interlock.evaluation.worker SETUP`.
 
 One JSON object a line: a job comes on standard input, its answer leaves on standard output. A process of its
 own because a suite's world may live in the environment, and so that a case that kills it is one failed case.
@@ -19,16 +19,31 @@ from pydantic import BaseModel
 
 from interlock.core.canonical import Json
 from interlock.errors import InterlockError
-from interlock.evaluation.cases import Person
+from interlock.evaluation.cases import Weather
 from interlock.evaluation.judging import Observed
+
+
+class Setup(BaseModel, frozen=True):
+    """What a process plays, for as long as it lives."""
+
+    project: Path
+    suite: str
+    """The folder in `evals/` that has the world."""
+    graph: str
+    """A graph that `langgraph.json` names, or `path/to/file.py:name`."""
+    model: str = ""
+    """What every model route stands for; empty: as configured."""
+    script: str = ""
+    """What answers while no model is configured: `path/to/file.py:name`."""
 
 
 class Job(BaseModel, frozen=True):
     """A case to play."""
 
     ticket: dict[str, Json]
-    weather: dict[str, str]
-    person: Person | None
+    weather: Weather = Weather()
+    prompts: dict[str, str] = {}
+    """Agent -> the text of its prompt, in place of its file's."""
 
 
 class Answer(BaseModel, frozen=True):
@@ -41,28 +56,29 @@ class Answer(BaseModel, frozen=True):
 
 def main() -> None:
     """Plays what it is told until its input ends."""
-    graph, project = sys.argv[1], Path(sys.argv[2])
+    setup = Setup.model_validate_json(sys.argv[1])
     answers = _answers()
     logging.disable(logging.CRITICAL)
-    sys.path.insert(0, str(project))
+    sys.path.insert(0, str(setup.project))
     folder = Path(tempfile.mkdtemp(prefix="interlock-evaluation-"))
     try:
-        _serve(graph, project, folder, answers)
+        _serve(setup, folder, answers)
     except InterlockError as error:
         _say(answers, Answer(status="broken", error=error.message))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(graph: str, project: Path, folder: Path, answers: TextIO) -> None:
+def _serve(setup: Setup, folder: Path, answers: TextIO) -> None:
+    from interlock.bootstrap import as_graph
     from interlock.evaluation import world as worlds
     from interlock.evaluation.play import play
     from interlock.registry import Registry
 
-    world = worlds.load(project / "evals" / graph)
+    world = worlds.load(setup.project / "evals" / setup.suite)
     world.start(folder / "shared")
     try:
-        loaded = Registry.read(project).load(graph)
+        graph, _ = as_graph(Registry.of(setup.project, setup.graph).load(setup.graph))
         _say(answers, Answer(status="ready"))
         for number, line in enumerate(sys.stdin):
             job = Job.model_validate_json(line)
@@ -70,7 +86,7 @@ def _serve(graph: str, project: Path, folder: Path, answers: TextIO) -> None:
             own.mkdir()
             begun = time.monotonic()
             try:
-                seen = asyncio.run(play(loaded, world, job.ticket, job.weather, job.person, own))
+                seen = asyncio.run(play(graph, world, job, setup, own))
                 seen = seen.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
                 _say(answers, Answer(status="played", seen=seen))
             except Exception as error:

@@ -170,5 +170,5 @@ def _grams(text: str) -> set[tuple[str, ...]]:
 
 def _failures(told: dict[str, Any]) -> str:
     """What went wrong, for whoever reads a failing test."""
-    wrong = [f"{r['case']} {r['variant']}: {r['wrong']} {r['harm']}" for r in told["results"] if not r["ok"]]
+    wrong = [f"{r['case']} {r['spelling']}: {r['wrong']} {r['harm']}" for r in told["results"] if not r["ok"]]
     return "\n".join([json.dumps(told["columns"], indent=1), *wrong])

@@ -94,7 +94,7 @@ def test_a_suite_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_held_out_cases_and_noise_are_played_only_when_asked(tmp_path: Path) -> None:
-    """`held_out.jsonl` is the part kept apart; every case runs in three variants with noise."""
+    """`held_out.jsonl` is the part kept apart; every case runs in three spellings with noise."""
     suite(tmp_path, line())
     read = suite(tmp_path, line(ticket={"id": "T-2"}), file="held_out.jsonl")
 
@@ -102,7 +102,7 @@ def test_held_out_cases_and_noise_are_played_only_when_asked(tmp_path: Path) -> 
     every = chosen(read, held_out=True, noise=True)
     one = chosen(read, held_out=False, noise=False, only=["T-2"])
 
-    assert [(w.part, w.variant, w.case.id) for w in plain] == [("development", "plain", "T-1")]
+    assert [(w.part, w.spelling, w.case.id) for w in plain] == [("development", "plain", "T-1")]
     assert len(every) == 6
     assert [(w.part, w.case.id) for w in one] == [("held_out", "T-2")]
 
@@ -161,7 +161,7 @@ def report(folder: Path, seen: Observed | str, harm: tuple[str, ...] = ()) -> Re
     came: list[Observed | str] = [CAME, seen]
     results = [
         Result(
-            case=case.id, part="held_out", variant="plain", why=case.why,
+            case=case.id, part="held_out", spelling="plain", why=case.why,
             checks=tuple(judge(case.expect, each)), harm=harm if case.id == "T-2" else (),
             seen=each if isinstance(each, Observed) else None,
         )

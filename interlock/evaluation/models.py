@@ -1,0 +1,21 @@
+"""The models that evaluation itself asks: judges and reflection. Runs have their own, behind their doors."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from interlock.bootstrap.models import ChosenModels
+from interlock.core.ports import Models, SystemClock
+from interlock.evaluation.cases import Suite
+from interlock.evaluation.swaps import scripted
+from interlock.settings import Settings
+
+
+@asynccontextmanager
+async def models_for(settings: Settings, suite: Suite) -> AsyncGenerator[Models | None]:
+    """The models of the settings, or the suite's script, closed at the end; None where there is neither."""
+    settings = scripted(settings, suite.script)
+    chosen = ChosenModels(settings, SystemClock())
+    try:
+        yield None if chosen.scripted and not settings.model_script else chosen
+    finally:
+        await chosen.close()
