@@ -86,9 +86,11 @@ def serving(name: str, folder: Path, script: str = "", **more: str) -> Generator
         yield Served(url, blocking, line["version"], book, log)
 
 
-def calling(name: str, url: str, mode: str, text: str, answer: str = "", within_s: float = 90.0) -> Heard:
-    """Runs a peer's client once and returns what it got."""
-    script = str(PEERS / f"{name}_call.py")
+def calling(
+    name: str, url: str, mode: str, text: str, answer: str = "", *, script: str = "", within_s: float = 90.0
+) -> Heard:
+    """Runs a peer's client once, or another script in its environment, and returns what it got."""
+    script = str(PEERS / (script or f"{name}_call.py"))
     with tempfile.TemporaryDirectory() as home:
         env = {**_inherited(), **QUIET, "HOME": home, "XDG_DATA_HOME": home}
         done = subprocess.run(

@@ -1,8 +1,5 @@
 """Calls an agent with agent-framework's `A2AAgent`."""
 
-import asyncio
-
-from a2a.types import CancelTaskRequest
 from agent_framework.a2a import A2AAgent
 from calling import Heard, call
 
@@ -10,9 +7,6 @@ from calling import Heard, call
 async def client(heard: Heard, url: str, mode: str, text: str, answer: str) -> None:
     """One turn, and a second one in the same session with the answer where there is one."""
     async with A2AAgent(name="remote", url=url) as agent:
-        if mode == "cancel":
-            await canceled(heard, agent, text)
-            return
         session = agent.create_session()
         for turn in [text, answer] if answer else [text]:
             if mode == "streaming":
@@ -27,15 +21,6 @@ async def client(heard: Heard, url: str, mode: str, text: str, answer: str) -> N
                 heard.question = response.text or str(asked[0].text)
             else:
                 heard.said = response.text
-
-
-async def canceled(heard: Heard, agent: A2AAgent, text: str) -> None:
-    """Starts in the background and stops it with the SDK's client that the agent carries."""
-    started = await agent.run(text, background=True)
-    token = started.continuation_token
-    await asyncio.sleep(2)
-    task = await agent.client.cancel_task(CancelTaskRequest(id=token["task_id"]))
-    heard.said = str(task.status.state)
 
 
 if __name__ == "__main__":
