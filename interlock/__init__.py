@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlock.mcp.servers import ToolServer
     from interlock.orchestration.agent import Agent
     from interlock.orchestration.gate import Gate
+    from interlock.orchestration.model_route import ModelRoute
     from interlock.orchestration.remote import RemoteAgent
     from interlock.orchestration.supervisor import Supervisor
 
@@ -35,6 +36,7 @@ __all__ = [
     "Gate",
     "GaveUp",
     "Limits",
+    "ModelRoute",
     "Plan",
     "Policy",
     "RemoteAgent",
@@ -53,6 +55,7 @@ _HOME = {
     "Gate": "orchestration.gate",
     "GaveUp": "core.results",
     "Limits": "core.limits",
+    "ModelRoute": "orchestration.model_route",
     "Plan": "core.plans",
     "Policy": "core.policy",
     "RemoteAgent": "orchestration.remote",

@@ -8,6 +8,7 @@ from interlock.core.runs import Run
 from interlock.core.stores import Line
 from interlock.observability.facts import Fact, as_object, facts_of, objects, of_kind, text_of, words
 from interlock.observability.story import (
+    CandidateStory,
     CheckStory,
     ClaimStory,
     ConflictStory,
@@ -90,6 +91,7 @@ def _routes(facts: Sequence[Fact]) -> tuple[RouteTried, ...]:
             about=fact.text("about"),
             came_to=fact.text("came_to", "plan rejected"),
             why=fact.note("why"),
+            candidates=tuple(_candidate(each) for each in objects(_considered(fact))),
             after=fact.after,
         )
         for fact in of_kind(facts, "route.tried", "plan.rejected")
@@ -99,6 +101,17 @@ def _routes(facts: Sequence[Fact]) -> tuple[RouteTried, ...]:
 def _inside(fact: Fact, name: str) -> str:
     """A name of a supervisor inside a task, with the task before it."""
     return f"{fact.within}/{name}" if fact.within else name
+
+
+def _considered(fact: Fact) -> Json:
+    """The candidates a route names, or those of the plan of its that was rejected."""
+    return fact.value("candidates") or fact.part("proposed").get("candidates")
+
+
+def _candidate(values: Mapping[str, Json]) -> CandidateStory:
+    return CandidateStory(
+        agent=text_of(values, "agent"), score=str(values.get("score", "")), reason=text_of(values, "reason")
+    )
 
 
 def _plan(facts: Sequence[Fact]) -> PlanMade | None:

@@ -59,11 +59,15 @@ def _planned(story: Story) -> list[str]:
         if route.route == ERASED:
             lines.append("A route was tried; which one, and what it came to, was erased.")
         elif route.came_to == "chosen":
-            lines.append(f"Route {name} was chosen.{about}")
+            lines.append(sentence(f"Route {name} was chosen{why}") + about)
         elif route.came_to == "does not apply":
             lines.append(f"Route {name} was tried and does not apply.{about}")
         else:
             lines.append(sentence(f"Route {name} was tried and {_came_to(route.came_to)}{why}"))
+        lines += [
+            "  " + sentence(f"It gave {harmless(each.agent)} {harmless(each.score)}: {each.reason}")
+            for each in route.candidates
+        ]
     if story.plan is None:
         nothing = story.routes and not story.tasks
         return [*lines, "No route had a plan that could be carried out."] if nothing else lines

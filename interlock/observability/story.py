@@ -14,6 +14,15 @@ ERASED = "erased"
 """Stands where a body was erased; the chain still says that something happened, by whom and when."""
 
 
+class CandidateStory(BaseModel, frozen=True, extra="forbid"):
+    """An agent that a planning model considered."""
+
+    agent: str
+    score: str
+    """From 0 to 1."""
+    reason: str
+
+
 class RouteTried(BaseModel, frozen=True, extra="forbid"):
     """A route that looked at the request."""
 
@@ -21,8 +30,10 @@ class RouteTried(BaseModel, frozen=True, extra="forbid"):
     about: str
     """The route's own docstring."""
     came_to: str
-    """`chosen`, `does not apply`, `gave up`, `rejected: …`, or `plan rejected`."""
+    """`chosen`, `does not apply`, `gave up`, `could not plan`, `rejected: …`, or `plan rejected`."""
     why: str = ""
+    candidates: tuple[CandidateStory, ...] = ()
+    """The agents that a planning model considered."""
     after: float
 
 

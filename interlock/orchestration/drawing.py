@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.core.plans import Plan, StoredPlan, store
 from interlock.core.worst_case import WorstCase, worst_case
+from interlock.orchestration.model_route import ModelRoute
 from interlock.orchestration.planning import route_name
 from interlock.orchestration.supervisor import Supervisor
 
@@ -74,7 +75,7 @@ def _plans(supervisor: Supervisor[Any, Any]) -> Iterator[tuple[Any, StoredPlan]]
     """The plans of the examples, by the route that would be chosen or could be."""
     planner = supervisor.planner
     for route in planner.routes:
-        if inspect.iscoroutinefunction(route):
+        if isinstance(route, ModelRoute) or inspect.iscoroutinefunction(route):
             continue
         for example in supervisor.samples:
             plan = route(example)

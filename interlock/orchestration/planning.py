@@ -11,14 +11,25 @@ from pydantic import BaseModel, ValidationError
 from interlock.core.agents import AnyAgent
 from interlock.core.canonical import Json, canonical, plain
 from interlock.core.plans import Plan, StoredPlan, store
+from interlock.core.proposals import Proposal
 from interlock.core.results import GaveUp, Stored
-from interlock.errors import BuildError, PlanInvalid, SchemaViolation
+from interlock.errors import (
+    BudgetExceeded,
+    BuildError,
+    ModelUnavailable,
+    NotFound,
+    PlanInvalid,
+    SchemaViolation,
+)
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.doors import TaskDoors
+from interlock.orchestration.model_route import ModelRoute, Proposed
 from interlock.orchestration.slices import hold
 
-Route: TypeAlias = Callable[..., Plan | GaveUp | Awaitable[Plan | GaveUp | None] | None]
+Route: TypeAlias = Callable[..., Plan | GaveUp | Awaitable[Plan | GaveUp | None] | None] | ModelRoute
 """`(request) -> Plan | GaveUp | None`; `async (request, doors)` if it needs a model or a person."""
+Found: TypeAlias = StoredPlan | Proposed | GaveUp | str
+"""What a route comes to; a string says why it was passed over."""
 INTAKE, PLAN = "intake", "plan"
 
 
@@ -47,7 +58,7 @@ class Planner:
             BuildError: if a rule's plan does not fit, or a rule plans for none of the examples.
         """
         for route in self.routes:
-            if inspect.iscoroutinefunction(route):
+            if isinstance(route, ModelRoute) or inspect.iscoroutinefunction(route):
                 continue  # made by a model: checked when it is made
             made = 0
             for example in examples:
@@ -80,24 +91,29 @@ class Planner:
         scope = doors.scope
         request = self.read(await held_value(state["held"], context))
         await context.move(scope, "planning", "the routes are tried")
-        reason = "no route has a plan for this request"
+        reason, needs = "no route has a plan for this request", ""
         for number, route in enumerate(self.routes):
             found = await self._in_time(self._try(route, number, request, doors), context)
             scope.raise_pending()  # a route that swallowed its question must not plan without the answer
+            why, candidates = _doc(route), None
+            if isinstance(found, Proposed):
+                why, candidates, found = found.proposal.reason, found.proposal.candidates, found.plan
             if isinstance(found, StoredPlan):
-                body = {"plan": found, "strands": found.strands(), "why": _doc(route)}
-                scope.note("plan.made", body)
+                body: dict[str, Any] = {"plan": found, "strands": found.strands(), "why": why}
+                scope.note("plan.made", {**body, "candidates": candidates} if candidates else body)
                 await context.move(
                     scope, "executing", f"route {found.route} planned {len(found.tasks)} tasks"
                 )
                 return {"plan": found.model_dump(mode="json")}
             if isinstance(found, GaveUp):
-                reason = found.reason
+                reason, needs = found.reason, found.needs
                 break
             reason = found or reason
         await context.move(scope, "executing", reason)
         tried = tuple(route_name(route) for route in self.routes)
-        nobody = Stored(task=PLAN, agent=self.name, attempt=1, status="gave_up", why=reason, tried=tried)
+        nobody = Stored(
+            task=PLAN, agent=self.name, attempt=1, status="gave_up", why=reason, tried=tried, needs=needs
+        )
         return {"plan": None, "results": {PLAN: nobody.model_dump(mode="json", exclude_defaults=True)}}
 
     def read(self, value: object) -> BaseModel:
@@ -114,9 +130,7 @@ class Planner:
             )
             raise SchemaViolation(f"this is not a {self.request.__name__}: {told}.") from error
 
-    async def _in_time(
-        self, trying: Coroutine[Any, Any, StoredPlan | GaveUp | str], context: RunContext
-    ) -> StoredPlan | GaveUp | str:
+    async def _in_time(self, trying: Coroutine[Any, Any, Found], context: RunContext) -> Found:
         """What a route comes to, if it does so within the run's time."""
         timer = asyncio.timeout(context.deadline.left() if context.guards.limits else None)
         try:
@@ -127,11 +141,11 @@ class Planner:
                 raise
             return GaveUp(reason="the run's time was over before a route had a plan")
 
-    async def _try(
-        self, route: Route, number: int, request: BaseModel, doors: TaskDoors
-    ) -> StoredPlan | GaveUp | str:
+    async def _try(self, route: Route, number: int, request: BaseModel, doors: TaskDoors) -> Found:
         """What one route comes to; a string says why it was passed over (empty: it does not apply)."""
         scope, name, tag = doors.scope, route_name(route), str(number)
+        if isinstance(route, ModelRoute):
+            return await self._propose(route, tag, request, doors)
         told: dict[str, Any] = {"route": name, "about": _doc(route)}
         try:
             made = route(request, doors) if inspect.iscoroutinefunction(route) else route(request)
@@ -151,6 +165,34 @@ class Planner:
         scope.note("route.tried", {**told, "came_to": came_to}, tag)
         return refused or stored
 
+    async def _propose(self, route: ModelRoute, tag: str, request: BaseModel, doors: TaskDoors) -> Found:
+        """What a model comes to: a plan with its reasons, giving up, or why it could not be asked."""
+        scope = doors.scope
+        told: dict[str, Any] = {"route": route.name, "about": route.about}
+
+        def rejected(number: int, why: str, proposal: Proposal | None) -> None:
+            scope.note("plan.rejected", {**told, "why": why, "proposed": proposal}, f"{tag}:{number}")
+
+        try:
+            found = await route.propose(
+                request,
+                doors,
+                self.agents,
+                max_tasks=self.max_tasks,
+                refuses=lambda plan: self._not_for(plan, request),
+                rejected=rejected,
+            )
+        except (ModelUnavailable, BudgetExceeded, NotFound) as error:
+            scope.note("route.tried", {**told, "came_to": "could not plan", "why": error.message}, tag)
+            return error.message
+        if isinstance(found, GaveUp):
+            more: dict[str, Any] = {"came_to": "gave up", "why": found.reason, "needs": found.needs}
+        else:
+            candidates = found.proposal.candidates
+            more = {"came_to": "chosen", "why": found.proposal.reason, "candidates": candidates}
+        scope.note("route.tried", {**told, **more}, tag)
+        return found
+
     def _not_for(self, plan: StoredPlan, request: BaseModel) -> str:
         text = " ".join(_strings(plain(request)))
         for task in plan.tasks:
@@ -169,10 +211,12 @@ async def held_value(held: Mapping[str, Any], context: RunContext) -> Json:
 
 def route_name(route: Route) -> str:
     """The name of a route, as the record uses it."""
-    return getattr(route, "__name__", type(route).__name__)
+    return route.name if isinstance(route, ModelRoute) else getattr(route, "__name__", type(route).__name__)
 
 
 def _doc(route: Route) -> str:
+    if isinstance(route, ModelRoute):
+        return route.about
     return (inspect.getdoc(route) or "").strip().splitlines()[0] if inspect.getdoc(route) else ""
 
 
