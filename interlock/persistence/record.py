@@ -172,7 +172,8 @@ def _erase(connection: Connection, run: str, threads: Sequence[str], by: str, no
         .where(schema.runs.c.id == run)
         .values(input=None, response=None, reason=_ERASED, subject=None)
     )
-    connection.execute(delete(schema.artifacts).where(schema.artifacts.c.run == run))
+    for table in (schema.artifacts, schema.outbox, schema.subscriptions):
+        connection.execute(delete(table).where(table.c.run == run))
     for name in threads:
         connection.execute(text(f"DELETE FROM {name} WHERE thread_id = :run"), {"run": run})
     draft = rows.fact(run, "subject.erased", f"person:{by}", now, {"bodies": bodies}, f"@{row.head_seq}")

@@ -205,3 +205,33 @@ artifacts: Table = Table(
     Column("size", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+subscriptions: Table = Table(
+    "subscriptions",
+    metadata,
+    _run(primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("credentials", Text, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("asked_at", Text, nullable=False),
+)
+
+outbox: Table = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("subscription", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    ForeignKeyConstraint(["run", "subscription"], ["subscriptions.run", "subscriptions.id"]),
+    Index("ix_outbox_due", "due_at"),
+)
