@@ -1,7 +1,7 @@
 """A server of ours in this process, on a free port, with the real SDK client against it."""
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,10 @@ import httpx
 from a2a.client import Client, ClientConfig, ClientFactory
 from a2a.helpers.proto_helpers import new_data_message, new_text_message
 from a2a.types import a2a_pb2 as pb
+from pydantic import BaseModel
 
-from interlock import bind
+from interlock import Agent, Doors, bind
+from interlock.core.agents import AnyAgent
 from interlock.core.hosting import Identify
 from interlock.server.host import Host
 from interlock.server.identity import Tokens
@@ -94,6 +96,21 @@ def say(text: str, **more: Any) -> pb.SendMessageRequest:
 def give(data: object, **more: Any) -> pb.SendMessageRequest:
     """A message of data."""
     return pb.SendMessageRequest(message=new_data_message(data, role=pb.ROLE_USER, **more))
+
+
+class Note(BaseModel):
+    """A request, and a response, of one text."""
+
+    text: str
+
+
+def worker(body: Callable[[Note, Doors], Awaitable[Note]], **more: Any) -> AnyAgent:
+    """An agent that does what a test says."""
+
+    async def work(note: Note, doors: Doors) -> Note:
+        return await body(note, doors)
+
+    return Agent("worker", "Does what it is told.", run=work, **more)
 
 
 async def sent(client: Client, request: pb.SendMessageRequest) -> pb.Task:

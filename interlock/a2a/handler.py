@@ -17,7 +17,7 @@ from a2a.utils.task import apply_history_length, validate_history_length, valida
 from google.protobuf import json_format
 
 from interlock.a2a import envelope, messages, projection
-from interlock.a2a.pushes import PushConfigs
+from interlock.a2a.pushes import Pushes
 from interlock.a2a.refusals import guarded, guarded_stream
 from interlock.core.canonical import Json
 from interlock.core.hosting import CALLER, ENDED, RESTING, Hosting, View, Wanted
@@ -32,7 +32,7 @@ _CONTEXT = re.compile(r"[\w.:@/+=-]{1,128}")
 class TaskHandler(RequestHandler):
     """Answers every A2A method for the graphs of one server."""
 
-    def __init__(self, hosts: Mapping[str, Hosting], default: str, pushes: PushConfigs | None) -> None:
+    def __init__(self, hosts: Mapping[str, Hosting], default: str, pushes: Pushes | None) -> None:
         """Takes the hosted graphs by the name they are addressed with (A2A's tenant).
 
         Args:
@@ -185,7 +185,7 @@ class TaskHandler(RequestHandler):
         config = params.configuration.task_push_notification_config
         wants_pushes = params.configuration.HasField("task_push_notification_config")
         if wants_pushes:
-            await self._push_configs.check(config)
+            await self._told_to.check(config)
         message = params.message
         if message.task_id:
             run, note = message.task_id, await self._follow_up(host, who, message)
@@ -193,7 +193,7 @@ class TaskHandler(RequestHandler):
             run, note = await self._begin(host, who, params), ""
         if wants_pushes:
             config.task_id = run
-            await self._push_configs.put(config, who)
+            await self._told_to.put(config, who)
         return run, note
 
     async def _begin(self, host: Hosting, who: Principal, params: pb.SendMessageRequest) -> str:
@@ -268,15 +268,15 @@ class TaskHandler(RequestHandler):
             raise a2a.InvalidParamsError(f"nothing is served here under the name {name!r:.80}.")
         return self._hosts[name], who
 
-    async def _own(self, run: str, context: ServerCallContext) -> tuple[PushConfigs, Principal]:
+    async def _own(self, run: str, context: ServerCallContext) -> tuple[Pushes, Principal]:
         host, who = self._called(context)
         view = await host.view(run, who)
         if not view.own:
             raise a2a.TaskNotFoundError
-        return self._push_configs, who
+        return self._told_to, who
 
     @property
-    def _push_configs(self) -> PushConfigs:
+    def _told_to(self) -> Pushes:
         if self._pushes is None:
             raise a2a.PushNotificationNotSupportedError
         return self._pushes

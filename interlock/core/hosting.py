@@ -51,7 +51,7 @@ class View:
     elsewhere: tuple[Question, ...]
     """Open questions that others must answer."""
     own: bool
-    """False for somebody who may answer a question of the run, and sees no more of it than that."""
+    """False for somebody who may answer a question of the run, or did, and sees no more of it than that."""
     stuck: bool = False
     """True where this server cannot go on with it, and an operator has to look."""
     moving: bool = False

@@ -18,11 +18,7 @@ from interlock.persistence.database import Database
 
 _r, _q, _e = schema.runs.c, schema.questions.c, schema.events.c
 _RUN = select(schema.runs).where(_r.id == bindparam("run"))
-_OPEN = (
-    select(schema.questions)
-    .where(_q.run == bindparam("run"), _q.state == "open")
-    .order_by(_q.asked_at, _q.id)
-)
+_ASKED = select(schema.questions).where(_q.run == bindparam("run")).order_by(_q.asked_at, _q.id)
 _HEADS = select(_r.id, _r.head_seq).where(_r.id.in_(bindparam("ids", expanding=True)))
 _owned_by = func.json_extract(_r.owner, "$.user")
 _SESSION = select(_r.id).where(_r.session == bindparam("session"), bindparam("user") != _owned_by).limit(1)
@@ -42,6 +38,8 @@ class Seen:
     run: Run
     seq: int
     questions: tuple[Question, ...]
+    """Open ones."""
+    answered_by: frozenset[str | None]
 
 
 class SqlHosted:
@@ -134,11 +132,10 @@ def _text(value: str) -> ColumnElement[str]:
 
 def _seen(connection: Connection, row: Any, now: datetime) -> Seen:  # noqa: ANN401
     run = rows.run_of(row)
-    if run.state in FINAL:
-        return Seen(run, row.head_seq, ())
-    found = connection.execute(_OPEN, {"run": run.id}).all()
-    asked = (rows.shown(rows.question_of(each), now) for each in found)
-    return Seen(run, row.head_seq, tuple(q for q in asked if q.state == "open"))
+    found = connection.execute(_ASKED, {"run": run.id}).all()
+    asked = (rows.shown(rows.question_of(each), now) for each in found if each.state == "open")
+    open_ones = () if run.state in FINAL else tuple(q for q in asked if q.state == "open")
+    return Seen(run, row.head_seq, open_ones, frozenset(each.answered_by for each in found))
 
 
 def _wanted(who: Principal, wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -11,12 +11,13 @@ from starlette.types import ASGIApp
 
 from interlock.a2a.card import Address, card_of
 from interlock.a2a.handler import TaskHandler
-from interlock.a2a.pushes import PushConfigs
+from interlock.a2a.pushes import Pushes
 from interlock.a2a.routes import CARD, card_routes, task_routes
 from interlock.core.hosting import Hosting, Identify
 from interlock.server.identity import IdentityDoor
 from interlock.settings import ServeSettings
 
+MCP = "/mcp"
 UNDER = "/agents"
 """Every hosted graph is at `/agents/NAME` as well; the first one is at the root."""
 
@@ -34,8 +35,10 @@ class Site:
     """True where everybody on this machine is let in without a token."""
     grpc: str = ""
     """`host:port` for cards; empty where gRPC is not on them."""
-    pushes: PushConfigs | None = None
+    pushes: Pushes | None = None
     serve: ServeSettings = field(default_factory=ServeSettings)
+    mcp: ASGIApp | None = None
+    """The MCP face of the same graphs, at `/mcp`."""
     grace_s: float = 1.0
     """Seconds that open streams get when the server stops."""
 
@@ -57,7 +60,8 @@ def build(site: Site) -> ASGIApp:
     for prefix, name in reversed(prefixes):  # REST at the root takes every path that is left
         compat, grace = site.serve.protocol_0_3, site.grace_s
         last += task_routes(site.handler(name), prefix, compat=compat, grace_s=grace)
-    app = Starlette(routes=[*_health(), *cards, *last])
+    tools = [Route(MCP, endpoint=site.mcp)] if site.mcp is not None else []
+    app = Starlette(routes=[*_health(), *cards, *tools, *last])
     public = ["/healthz", "/readyz", *(f"{prefix}{CARD}" for prefix, _ in prefixes)]
     return IdentityDoor(app, identify=site.identify, public=public, local=site.local)
 

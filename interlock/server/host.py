@@ -174,7 +174,7 @@ class Host:
         owner = seen.run.owner.user
         own = who.holds(owner)
         asked = tuple(q for q in seen.questions if may_answer(who, q, owner))
-        if seen.run.graph != self.app.program.name or not (own or asked):
+        if seen.run.graph != self.app.program.name or not (own or asked or who.user in seen.answered_by):
             raise NotFound(f"{who.user} has no run {seen.run.id!r}.")
         elsewhere = tuple(q for q in seen.questions if q not in asked) if own else ()
         name = seen.run.id

@@ -3,15 +3,19 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import uvicorn
 
+from interlock.a2a.pushes import Pushes
+from interlock.a2a.screening import Screen
 from interlock.bootstrap import Bound
 from interlock.core.hosting import Hosting, Identify
 from interlock.errors import BadInput
+from interlock.mcp.serving import McpFace
+from interlock.persistence.pushes import SqlNotifications
 from interlock.server.app import Site, build
 from interlock.server.host import Host
 from interlock.settings import Settings
@@ -61,14 +65,26 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
             if name in hosts:
                 raise BadInput(f"two graphs have the name {name!r}: serve one of them alone.")
             hosts[name] = await stack.enter_async_context(Host(app, at_once=settings.serve.at_once))
-        site = _site(hosts, settings, wish, listening)
+        pushes = _pushes(apps[0], hosts, settings)
+        await stack.enter_async_context(pushes.running())
+        face = McpFace(dict[str, Hosting](hosts))
+        await stack.enter_async_context(face.running())
+        site = replace(_site(hosts, settings, wish, listening, pushes), mcp=face)
         grpc = await stack.enter_async_context(_grpc(site, wish)) if wish.grpc_port is not None else None
         await stack.enter_async_context(_http(site, listening, hosts))
         stack.callback(lambda: [host.closing() for host in hosts.values()])
         yield Served(site.url, grpc, tuple(hosts), hosts)
 
 
-def _site(hosts: dict[str, Host], settings: Settings, wish: Wish, listening: socket.socket) -> Site:
+def _pushes(app: Bound, hosts: Mapping[str, Host], settings: Settings) -> Pushes:
+    screen = Screen(frozenset(settings.serve.push_hosts), settings.serve.push_http)
+    stored = SqlNotifications(app.stores.database, app.stores.clock)
+    return Pushes(hosts, stored, sign=app.stores.signer.sign, screen=screen, clock=app.stores.clock)
+
+
+def _site(
+    hosts: dict[str, Host], settings: Settings, wish: Wish, listening: socket.socket, pushes: Pushes
+) -> Site:
     port = listening.getsockname()[1]
     host = f"[{wish.host}]" if ":" in wish.host else wish.host
     named: dict[str, Hosting] = dict(hosts)
@@ -78,6 +94,7 @@ def _site(hosts: dict[str, Host], settings: Settings, wish: Wish, listening: soc
         url=(settings.serve.url or f"http://{host}:{port}").rstrip("/"),
         local=wish.local,
         serve=settings.serve,
+        pushes=pushes,
     )
 
 
