@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Self, cast
 
 from interlock.bootstrap.offers import offer_of
+from interlock.bootstrap.peers import remotes_of
 from interlock.bootstrap.programs import as_graph, hand_written, supervised
 from interlock.bootstrap.servers import local_user, servers_of
 from interlock.bootstrap.stores import Stores
@@ -87,6 +88,8 @@ class Bound:
         )
         self.gateway: Gateway = Gateway(self.policy, self._clock, self._servers)
         self._stack.push_async_callback(self.gateway.close)
+        self._remotes = remotes_of(self._settings, self.stores, self._clock)
+        self._stack.push_async_callback(self._remotes.close)
         self.traces: Tracer | None = tracer(self._settings, self.stores.runs, self.stores.record)
         if self.traces is not None:
             self._stack.push_async_callback(self.traces.close)
@@ -149,9 +152,16 @@ class Bound:
         stored = await self.stores.runs.get(run)
         if stored.state not in ("canceled", "failed") or not roll_back_effects:
             stored = await self.engine.cancel(run, who)
+            await self._stop_remotes(run)
         if roll_back_effects:
             await roll_back(self.engine, stored, self.gateway.compensate, self.stores.ledger)
         return await self.stores.runs.get(run)
+
+    async def _stop_remotes(self, run: str) -> None:
+        """Tells remote agents that what they do for a run is not needed any more."""
+        if self._remotes is not None:
+            await self._remotes.cancel(run)
+            await self.stores.record.sign(run, self._clock.now())
 
     @property
     def user(self) -> Principal:

@@ -21,7 +21,7 @@ from interlock.core.limits import Spend
 from interlock.errors import Diverged
 
 EntryKind: TypeAlias = Literal[
-    "read", "effect", "model", "answer", "clock", "random", "claim", "artifact", "prompt"
+    "read", "effect", "model", "remote", "answer", "clock", "random", "claim", "artifact", "prompt"
 ]
 EntryState: TypeAlias = Literal[
     "answered", "planned", "sent", "confirmed", "failed", "unknown", "compensated"

@@ -41,10 +41,12 @@ class RemoteTask(BaseModel, frozen=True, extra="forbid"):
     state: RemoteState = "planned"
     remote: str = ""
     """The remote agent's id of the task; empty until it is known."""
+    sends: int = 0
+    """How often the first message was sent: once, unless a peer or a person said that it may again."""
     turn: int = 0
     """How many of its questions were answered."""
     asked: dict[str, Json] | None = None
-    """Its open question: `words`, `question`, `kind`, `answer_schema`, `authorize`."""
+    """Its open question: see `interlock.a2a.relays`."""
     peer: str = ""
     """Name and version as its card gave them."""
     at: datetime

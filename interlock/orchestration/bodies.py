@@ -27,6 +27,8 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, con
     Raises:
         NotBound: the body is a prompt or far away, and nothing here reaches models or remote agents.
     """
+    if context.remotes is not None and context.remotes.performs(agent):
+        return await context.remotes.work(agent, inputs, doors.scope)
     if agent.run is not None:
         return await agent.run(*inputs, doors)
     if agent.thinking is not None:
@@ -34,9 +36,7 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, con
             raise NotBound(f"agent {agent.name} works by a prompt, but no models are configured.")
         return await context.minds.work(agent, inputs, doors, doors.scope)
     if agent.remote is not None:
-        if context.remotes is None:
-            raise NotBound(f"agent {agent.name} is remote, and an unbound graph calls nobody.")
-        return await context.remotes.work(agent, inputs, doors.scope)
+        raise NotBound(f"agent {agent.name} is remote, and an unbound graph calls nobody.")
     assert agent.write is not None and agent.read is not None
     graph = _for_attempt(agent, doors.scope)
     seen = await _seen(agent, doors, context)

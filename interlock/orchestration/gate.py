@@ -233,7 +233,7 @@ async def evidence_of(context: RunContext) -> list[Json]:
 
 def _is_evidence(entry: Entry) -> bool:
     return (
-        entry.kind in ("read", "effect", "answer")
+        entry.kind in ("read", "effect", "remote", "answer")
         and entry.state in ("answered", "confirmed")
         and entry.error is None
     )

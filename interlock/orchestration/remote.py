@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from interlock.core.agents import NotFor
 from interlock.core.bodies import Remote
 from interlock.core.limits import AGENT_LIMITS, Limits
 from interlock.core.results import Degraded, GaveUp
+from interlock.errors import BuildError
 from interlock.orchestration.agent import Agent
 
 In = TypeVar("In")
@@ -49,7 +51,19 @@ class RemoteAgent(Agent[In, Out], Generic[In, Out]):
             fallback: A simpler agent of the same shape.
             escalates: Its completed work hands the request to a person.
             max_activations: How many tasks of one plan may be its.
+
+        A second attempt is a new message, so the remote agent may do the work twice: where it changes
+        the world, set `attempts=1`. A crash of ours is no second attempt, and sends nothing again.
+
+        Raises:
+            BuildError: if the URL cannot be called, or the agent is wired wrongly.
         """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+            raise BuildError(
+                f"agent {name}: its URL cannot be called: give an http or https URL without credentials; a "
+                "token is named in [tool.interlock.remotes]."
+            )
         declare: Any = super().__init__
         declare(
             name,

@@ -188,6 +188,7 @@ remote_tasks: Table = Table(
     Column("context", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("remote", Text, nullable=False),
+    Column("sends", Integer, nullable=False),
     Column("turn", Integer, nullable=False),
     Column("asked", Text),
     Column("peer", Text, nullable=False),

@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("context", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("remote", sa.Text(), nullable=False),
+        sa.Column("sends", sa.Integer(), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("asked", sa.Text(), nullable=True),
         sa.Column("peer", sa.Text(), nullable=False),

@@ -1,0 +1,113 @@
+"""What arrives from a peer before anything reads it: bounded, never unpacked, and with its times mended."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import httpx
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Bytes that one response may have, a whole stream included."""
+_NAIVE = re.compile(rb'"timestamp"\s*:\s*"\d{4}-\d\d-\d\dT[\d:.]+"')
+_NO_ZONE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+")
+
+
+class TooLarge(httpx.ReadError):
+    """The response was larger than anything that is read from a peer."""
+
+
+class LenientTransport(httpx.AsyncBaseTransport):
+    """Wraps the network: caps each response, refuses packed ones, and adds the zone that times lack.
+
+    Some servers write times without a zone, which no reader of the protocol accepts; they mean UTC.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, most: int = MOST_BYTES) -> None:
+        """Owns `inner` and closes it."""
+        self._inner = inner
+        self._most = most
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request.
+
+        Raises:
+            TooLarge: while the response is read, if there is more of it than is allowed.
+        """
+        request.headers["Accept-Encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise TooLarge("the response is packed, so its size is not known", request=request)
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        events = "text/event-stream" in response.headers.get("content-type", "")
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-length"]
+        return httpx.Response(
+            response.status_code,
+            headers=headers,
+            stream=_Bounded(stream, request, self._most, by_line=events),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._inner.aclose()
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """A response's bytes, counted; events of a stream one by one, everything else as a whole."""
+
+    def __init__(
+        self, inner: httpx.AsyncByteStream, request: httpx.Request, most: int, *, by_line: bool
+    ) -> None:
+        self._inner = inner
+        self._request = request
+        self._most = most
+        self._by_line = by_line
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        held, size = bytearray(), 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > self._most:
+                raise TooLarge(f"the response has more than {self._most} bytes", request=self._request)
+            held += chunk
+            if self._by_line and b"\n" in chunk:
+                lines = bytes(held).split(b"\n")
+                held = bytearray(lines.pop())
+                yield b"".join(mended(line) + b"\n" for line in lines)
+        yield mended(bytes(held))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def mended(line: bytes) -> bytes:
+    """The line, or body, with a `Z` behind the times of task states that have no zone."""
+    if not _NAIVE.search(line):
+        return line
+    prefix, text = (b"data: ", line[5:]) if line.startswith(b"data:") else (b"", line)
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return line
+    for status in _states(document):
+        at = status.get("timestamp")
+        if isinstance(at, str) and _NO_ZONE.fullmatch(at):
+            status["timestamp"] = f"{at}Z"
+    return prefix + json.dumps(document).encode()
+
+
+def _states(document: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """The `status` of every task and update in an answer; data of an agent's own is left alone."""
+    for outer in (document, _field(document, "result")):
+        tasks = _field(outer, "tasks")
+        inside = [outer, *(_field(outer, name) for name in ("task", "statusUpdate"))]
+        for each in inside + (cast("list[Any]", tasks) if isinstance(tasks, list) else []):
+            status = _field(each, "status")
+            if isinstance(status, dict):
+                yield cast("dict[str, Any]", status)
+
+
+def _field(value: Any, name: str) -> Any:  # noqa: ANN401
+    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None

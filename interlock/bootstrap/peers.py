@@ -1,0 +1,29 @@
+"""Remote agents, as the settings place them."""
+
+from interlock.a2a.place import Place, checked
+from interlock.a2a.remotes import A2ARemotes
+from interlock.bootstrap.stores import Stores
+from interlock.core.ports import Clock
+from interlock.errors import BadInput
+from interlock.persistence.remote_tasks import SqlRemoteTasks
+from interlock.settings import RemoteSettings, Settings, secret
+
+
+def remotes_of(settings: Settings, stores: Stores, clock: Clock) -> A2ARemotes:
+    """What reaches the remote agents; nobody is called before a task is sent.
+
+    Raises:
+        BadInput: a URL cannot be called, or a token's variable is not set.
+    """
+    places = {name: _place(name, each) for name, each in settings.remotes.items()}
+    return A2ARemotes(places, store=SqlRemoteTasks(stores.database), ledger=stores.ledger, clock=clock)
+
+
+def _place(agent: str, given: RemoteSettings) -> Place:
+    why = checked(given.url) if given.url else ""
+    if why:
+        raise BadInput(
+            f"the settings place the agent {agent!r} at {given.url!r}, which cannot be called: {why}."
+        )
+    token = secret(given.token_env) if given.token_env else ""
+    return Place(url=given.url, token=token, hosts=given.hosts)
