@@ -45,10 +45,21 @@ def quiet(debug: bool) -> None:
         )
         logging.getLogger("interlock").setLevel(logging.DEBUG)
         return
+    tracing = logging.getLogger("interlock.tracing")
+    if not any(isinstance(handler, _Aside) for handler in tracing.handlers):
+        tracing.addHandler(_Aside())
     # A root handler keeps Python's last resort, and the mcp package's own handlers, from printing.
     logging.getLogger().addHandler(logging.NullHandler())
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+
+
+class _Aside(logging.Handler):
+    """Shows what people should know though nothing stops for it, such as traces that cannot be sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints the warning as one line."""
+        tell(record.getMessage())
 
 
 def say(*lines: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from interlock.observability.attributes import Value
-from interlock.observability.outbox import NotSent, Outbox
+from interlock.observability.outbox import NotSent, Once, Outbox
 from interlock.observability.traced import Span
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ _BUSY = frozenset({429, 502, 503, 504})
 """Answers after which OTLP lets a client try again."""
 
 
-def outbox_for(url: str, headers: Mapping[str, str], environment: str) -> Outbox[Span]:
+def outbox_for(url: str, headers: Mapping[str, str], environment: str, once: Once) -> Outbox[Span]:
     """What sends spans to a receiver; nothing is imported before there is something to send."""
-    where = place(url)
-    return Outbox("traces", where, lambda: Otlp(url, headers, environment))
+    return Outbox("traces", place(url), lambda: Otlp(url, headers, environment), once)
 
 
 def place(url: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from interlock.core.canonical import digest
 from interlock.core.trace import trace_of
 from interlock.observability.exporting import TIMEOUT_S, check, place, unreachable
-from interlock.observability.outbox import NotSent, Outbox
+from interlock.observability.outbox import NotSent, Once, Outbox
 from interlock.observability.traced import Score
 from interlock.settings import Settings
 
@@ -96,9 +96,9 @@ def post(settings: Settings, scores: Sequence[Score]) -> str:
     return ""
 
 
-def scores_outbox(settings: Settings) -> Outbox[Score]:
+def scores_outbox(settings: Settings, once: Once) -> Outbox[Score]:
     """What sends judgements while runs go on."""
-    return Outbox("scores", place(settings.langfuse_base_url), lambda: Scores(settings))
+    return Outbox("scores", place(settings.langfuse_base_url), lambda: Scores(settings), once)
 
 
 class Scores:

@@ -42,26 +42,43 @@ class Post(Protocol[T_contra]):
         ...
 
 
+class Once:
+    """Says what is wrong with each receiver once, by a warning of the logger `interlock.tracing`."""
+
+    def __init__(self) -> None:
+        """Has said nothing yet."""
+        self.said: dict[str, str] = {}
+        """Receiver -> what was said of it."""
+        self._lock = threading.Lock()
+
+    def say(self, what: str, where: str, why: str) -> None:
+        """Says it, unless something was said of this receiver already."""
+        with self._lock:
+            if where in self.said:
+                return
+            told = f"{what} cannot be sent to {where}: {why}. Runs go on without them."
+            self.said[where] = told
+        _log.warning("%s", told)
+
+
 class Outbox(Generic[T]):
-    """A bounded queue with one sending thread; nothing it does can delay or fail a run.
+    """A bounded queue with one sending thread; nothing it does can delay or fail a run."""
 
-    What goes wrong is said once, by one warning of the logger `interlock.tracing`.
-    """
-
-    def __init__(self, what: str, where: str, make: Callable[[], Post[T]], *, most: int = _MOST) -> None:
+    def __init__(
+        self, what: str, where: str, make: Callable[[], Post[T]], once: Once, *, most: int = _MOST
+    ) -> None:
         """Sends nothing yet.
 
         Args:
             what: What is sent, in the plural.
             where: The receiver, as people know it.
             make: Connects; called in the outbox's thread, so that slow imports delay nobody.
+            once: Says what goes wrong.
             most: How many may wait; more are dropped.
         """
         self.dropped: int = 0
         """How many were lost so far."""
-        self.problem: str = ""
-        """The first thing that went wrong, as it was said; empty while all is well."""
-        self._what, self._where, self._make, self._most = what, where, make, most
+        self._what, self._where, self._make, self._most, self._once = what, where, make, most, once
         self._waiting: deque[T] = deque()
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -106,8 +123,11 @@ class Outbox(Generic[T]):
         try:
             post = self._make()
         except Exception as error:
-            self._most = 0  # whatever comes now is dropped at once
-            self._drop_rest(f"it could not be prepared ({type(error).__name__})")
+            self._say(f"it could not be prepared ({type(error).__name__})")
+            with self._changed:
+                self._most = 0  # whatever comes now is dropped at once
+                self.dropped += len(self._waiting)
+                self._waiting.clear()
             return
         try:
             while batch := self._next():
@@ -124,6 +144,7 @@ class Outbox(Generic[T]):
             return [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
 
     def _deliver(self, post: Post[T], batch: list[T]) -> None:
+        why = ""
         for pause in (*_PAUSES, None):
             try:
                 post(batch)
@@ -138,7 +159,7 @@ class Outbox(Generic[T]):
         with self._changed:
             self.dropped += len(batch)
         if self._closing.is_set():
-            self._drop_rest(self.problem)  # the program ends: who refuses one batch is not waited for
+            self._drop_rest(why)  # the program ends: who refuses one batch is not waited for
 
     def _drop_rest(self, why: str) -> None:
         with self._changed:
@@ -147,12 +168,7 @@ class Outbox(Generic[T]):
         self._say(why)
 
     def _say(self, why: str) -> None:
-        """Reports the first problem, once."""
-        with self._changed:
-            if self.problem:
-                return
-            self.problem = f"{self._what} cannot be sent to {self._where}: {why}. Runs go on without them."
-        _log.warning("%s", self.problem)
+        self._once.say(self._what, self._where, why)
 
 
 def close_all(outboxes: Sequence[Outbox[object]], seconds: float) -> None:

@@ -5,7 +5,6 @@ trace that is lost can be made again from the record.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,12 +13,11 @@ from interlock.core.stores import Line, Record, Runs
 from interlock.observability import langfuse
 from interlock.observability.attributes import Content
 from interlock.observability.exporting import outbox_for
-from interlock.observability.outbox import Outbox, close_all
+from interlock.observability.outbox import Once, Outbox, close_all
 from interlock.observability.spans import Projection
 from interlock.observability.traced import Labels, Score, Span
 from interlock.settings import Settings
 
-_log = logging.getLogger("interlock.tracing")
 _EVERY_S = 2.0
 """How often a run that is being executed is looked at."""
 _CLOSE_S = 2.0
@@ -30,13 +28,14 @@ def tracer(settings: Settings, runs: Runs, record: Record) -> "Tracer | None":
     """What follows runs as the settings say; None, and nothing done, where they name no receiver."""
     spans: list[Outbox[Span]] = []
     scores: list[Outbox[Score]] = []
+    once = Once()
     if langfuse.configured(settings):
         url, headers = langfuse.spans_url(settings), langfuse.spans_headers(settings)
-        spans.append(outbox_for(url, headers, settings.trace_environment))
-        scores.append(langfuse.scores_outbox(settings))
+        spans.append(outbox_for(url, headers, settings.trace_environment, once))
+        scores.append(langfuse.scores_outbox(settings, once))
     if settings.otlp_endpoint:
         given = {name: value.get_secret_value() for name, value in settings.otlp_headers.items()}
-        spans.append(outbox_for(settings.otlp_endpoint, given, settings.trace_environment))
+        spans.append(outbox_for(settings.otlp_endpoint, given, settings.trace_environment, once))
     if not spans:
         return None
     labels = Labels(
@@ -45,7 +44,7 @@ def tracer(settings: Settings, runs: Runs, record: Record) -> "Tracer | None":
         tags=settings.trace_tags,
         content=Content(settings.trace_content),
     )
-    return Tracer(runs, record, labels, spans, scores)
+    return Tracer(runs, record, labels, spans, scores, once)
 
 
 class Tracer:
@@ -58,6 +57,7 @@ class Tracer:
         labels: Labels,
         spans: Sequence[Outbox[Span]],
         scores: Sequence[Outbox[Score]],
+        once: Once,
     ) -> None:
         """Reads nothing before a run begins."""
         self._runs = runs
@@ -65,6 +65,7 @@ class Tracer:
         self._labels = labels
         self._spans = spans
         self._scores = scores
+        self._once = once
         self._running: dict[str, Projection | None] = {}
         self._over: dict[str, tuple[Projection | None, bool]] = {}
         self._changed = asyncio.Event()
@@ -73,8 +74,8 @@ class Tracer:
 
     @property
     def problems(self) -> list[str]:
-        """What went wrong, a sentence for each receiver."""
-        return [each.problem for each in (*self._spans, *self._scores) if each.problem]
+        """What went wrong, at most a sentence for each receiver."""
+        return list(self._once.said.values())
 
     @property
     def dropped(self) -> int:
@@ -146,7 +147,8 @@ class Tracer:
                 lines = await self._record.lines(run, projection.at)
             seen = await asyncio.to_thread(projection.read, lines)
         except Exception as error:
-            _log.warning("run %s could not be traced: %s", run, type(error).__name__)
+            why = f"the record of run {run} could not be read ({type(error).__name__})"
+            self._once.say("traces", "anybody", why)
             return projection
         for outbox in self._spans:
             outbox.put(seen.spans)

@@ -1,0 +1,166 @@
+"""Langfuse beyond spans: scores through its own client, and prompts with the file to fall back on."""
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interlock.core.trace import trace_of
+from interlock.observability import langfuse
+from interlock.observability.langfuse import LangfusePrompts, post, score
+from interlock.settings import Settings
+from tests.desk import settings
+from tests.receiver import Receiver
+
+
+def keyed(folder: Path, url: str, **more: Any) -> Settings:
+    """Settings with keys for a Langfuse at this place."""
+    return settings(
+        folder, langfuse_base_url=url, langfuse_public_key="pk", langfuse_secret_key="sk-lf-1", **more
+    )
+
+
+def free_url() -> str:
+    """A place where nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_scores_of_an_evaluation_reach_their_runs(tmp_path: Path) -> None:
+    """Categories, yes or no, and measures arrive as Langfuse's types, at the traces of their runs."""
+    made = [
+        score("r-1", "outcome", "resolved", comment="as it should", key="nightly"),
+        score("r-1", "forbidden tool", True, key="nightly"),
+        score("r-2", "grounding", 0.75, key="nightly"),
+    ]
+    with Receiver() as receiver:
+        said = post(keyed(tmp_path, receiver.url, trace_environment="ci"), made)
+
+    assert said == ""
+    first, second, third = receiver.scores
+    assert (first["dataType"], first["value"], first["comment"]) == (
+        "CATEGORICAL",
+        "resolved",
+        "as it should",
+    )
+    assert (second["dataType"], second["value"]) == ("BOOLEAN", 1.0)
+    assert (third["dataType"], third["value"]) == ("NUMERIC", 0.75)
+    assert first["traceId"] == trace_of("r-1") and third["traceId"] == trace_of("r-2")
+    assert {each["environment"] for each in receiver.scores} == {"ci"}
+    ((path, headers, _),) = receiver.requests
+    assert path == "/api/public/scores" and headers["authorization"].startswith("Basic ")
+
+
+def test_a_score_posted_twice_is_one_score() -> None:
+    """The same judgement has the same name every time; another run, name or evaluation has another."""
+    first = score("r-1", "grounding", 0.5, key="a")
+    assert score("r-1", "grounding", 0.9, key="a").id == first.id
+    others = [("r-2", "grounding", "a"), ("r-1", "loop", "a"), ("r-1", "grounding", "b")]
+    assert len({score(run, name, 1, key=key).id for run, name, key in others} | {first.id}) == 4
+
+
+def test_a_score_of_a_called_run_hangs_on_its_callers_trace() -> None:
+    """Where a run belongs to another program's trace, so do its scores."""
+    inbound = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert score("r-1", "x", 1, inbound=inbound).trace == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "401 (are the keys right?)"), (500, "500")])
+def test_scores_that_are_refused_are_told_in_one_sentence(status: int, words: str, tmp_path: Path) -> None:
+    """An evaluation is told why its scores did not arrive, without the backend's own words or a key."""
+    with Receiver(status=status) as receiver:
+        said = post(keyed(tmp_path, receiver.url), [score("r-1", "x", 1)])
+
+    assert said == f"scores cannot be sent to {receiver.url}: it answered {words}."
+
+
+def test_scores_to_nobody_are_told_or_not_meant(tmp_path: Path) -> None:
+    """A dead backend is told; without keys there is nothing to tell."""
+    assert "cannot be reached" in post(keyed(tmp_path, free_url()), [score("r-1", "x", 1)])
+    assert post(settings(tmp_path), [score("r-1", "x", 1)]) == ""
+
+
+async def test_prompts_come_from_langfuse_under_their_label(tmp_path: Path) -> None:
+    """The label's version is used and numbered; it is asked for once a minute, not once a task."""
+    with Receiver() as receiver:
+        receiver.prompts["agents/returns", "production"] = ("Decide on refunds.", 7)
+        receiver.prompts["agents/returns", "staging"] = ("Try something.", 8)
+        prompts = LangfusePrompts(keyed(tmp_path, receiver.url))
+        got = [await prompts.text("agents/returns", "from the file") for _ in range(3)]
+        await prompts.close()
+        other = LangfusePrompts(keyed(tmp_path, receiver.url, prompt_label="staging"))
+        staged = await other.text("agents/returns", "from the file")
+        await other.close()
+
+    assert got == [("Decide on refunds.", "v7")] * 3
+    assert staged == ("Try something.", "v8")
+    assert len(receiver.requests) == 2
+
+
+@pytest.mark.parametrize("kept", [None, [{"role": "user", "content": "hi"}], "  "])
+async def test_a_prompt_that_is_no_text_comes_from_its_file(kept: Any, tmp_path: Path) -> None:
+    """A prompt Langfuse does not have, a conversation, or an empty one never replaces the file."""
+    with Receiver() as receiver:
+        if kept is not None:
+            receiver.prompts["returns", "production"] = (kept, 3)
+        prompts = LangfusePrompts(keyed(tmp_path, receiver.url))
+        got = await prompts.text("returns", "from the file")
+        await prompts.close()
+
+    assert got == ("from the file", "")
+    assert len(receiver.requests) == 1
+
+
+async def test_a_dead_langfuse_leaves_the_file(tmp_path: Path) -> None:
+    """Nobody listens: the file is used."""
+    dead = LangfusePrompts(keyed(tmp_path, free_url()))
+    got = await dead.text("returns", "from the file")
+    await dead.close()
+
+    assert got == ("from the file", "")
+
+
+async def test_a_slow_langfuse_costs_one_wait_and_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is used, it is said once, and it is not asked again for a while."""
+    with Receiver(seconds=60) as receiver, caplog.at_level(logging.WARNING, "interlock"):
+        slow = LangfusePrompts(keyed(tmp_path, receiver.url))
+        got = [await slow.text("returns", "from the file") for _ in range(5)]
+        await slow.close()
+
+    assert got == [("from the file", "")] * 5
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        f"prompt returns cannot be read from {receiver.url}"
+    ]
+
+
+async def test_a_prompt_read_once_outlives_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While Langfuse is away, agents keep the prompt they had, and get the next one when it is back."""
+    monkeypatch.setattr(langfuse, "_KEPT_S", 0.0)
+    with Receiver() as receiver:
+        receiver.prompts["returns", "production"] = ("First.", 1)
+        prompts = LangfusePrompts(keyed(tmp_path, receiver.url))
+        got = [await prompts.text("returns", "file")]
+        receiver.status = 503
+        got.append(await prompts.text("returns", "file"))
+        receiver.status, receiver.prompts["returns", "production"] = 200, ("Second.", 2)
+        got.append(await prompts.text("returns", "file"))
+        await prompts.close()
+
+    assert got == [("First.", "v1"), ("First.", "v1"), ("Second.", "v2")]
+
+
+async def test_tasks_that_start_together_ask_for_a_prompt_once(tmp_path: Path) -> None:
+    """Ten tasks at the same time are one request."""
+    with Receiver() as receiver:
+        receiver.prompts["returns", "production"] = ("Text.", 1)
+        prompts = LangfusePrompts(keyed(tmp_path, receiver.url))
+        got = await asyncio.gather(*(prompts.text("returns", "file") for _ in range(10)))
+        await prompts.close()
+
+    assert set(got) == {("Text.", "v1")} and len(receiver.requests) == 1
