@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
+from ssl import SSLContext
 from threading import Lock
 from typing import Self
 
@@ -253,8 +255,14 @@ class ModelGateway:
     def _transport(self) -> httpx.AsyncClient:
         with self._making:  # clients are made in threads
             if self._http is None:
-                self._http = httpx.AsyncClient(timeout=None, follow_redirects=False)
+                self._http = httpx.AsyncClient(verify=_certificates(), timeout=None)
             return self._http
+
+
+@cache
+def _certificates() -> SSLContext:
+    """Whom TLS connections trust; read once, because that takes longer than a call."""
+    return httpx.create_ssl_context()
 
 
 def _tell(listening: _Listening) -> None:

@@ -179,15 +179,19 @@ class Provider:
             from interlock.inference.compatible import CompatibleChat
 
             given |= {"base_url": self.candidate.url, "http_async_client": self._transport()}
-            given |= {"model": self.candidate.model, "api_key": self.candidate.key or "none"}
+            given |= {"model": self.candidate.model, "api_key": self._key}
             given = {"stream_usage": True, **given}
             return CompatibleChat(**given)
-        if self.candidate.key:
-            given["api_key"] = self.candidate.key
         if self.kind in _OPENAI:
             given = {"use_responses_api": False, "stream_usage": True, **given}
             given |= {"http_async_client": self._transport()}
+        if self.candidate.key:
+            given["api_key"] = self._key if self.kind == "openai" else self.candidate.key
         return self._known(given)
+
+    async def _key(self) -> str:
+        """The key; asked for like this, LangChain's client makes no second one for synchronous calls."""
+        return self.candidate.key or "none"
 
     def _known(self, given: dict[str, Any]) -> BaseChatModel:
         """A client of LangChain's own.

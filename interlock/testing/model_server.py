@@ -124,6 +124,7 @@ class ModelServer:
     book: list[Asked] = field(default_factory=list[Asked])
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -145,6 +146,13 @@ class ModelServer:
             await asyncio.gather(*self._open, return_exceptions=True)
             await self._server.wait_closed()
             self._server = None
+
+    async def asked(self, count: int = 1) -> Asked:
+        """Waits until this many requests have arrived, and returns the last of them."""
+        while len(self.book) < count:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self.book[count - 1]
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -176,6 +184,7 @@ class ModelServer:
             return await wire.refuse(Refuses(404, message=f"there is no {method} {path} here"))
         asked = Asked(json.loads(body), headers, monotonic())
         self.book.append(asked)
+        self._arrived.set()
         return await self._play(asked, wire, reader)
 
     async def _play(self, asked: Asked, wire: "_Wire", reader: asyncio.StreamReader) -> bool:
