@@ -6,6 +6,8 @@ each call they made. A call and its answer are never parted. The rules read the 
 that a body that is run again fits it the same way.
 """
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -149,7 +151,7 @@ def size(messages: Sequence[BaseMessage]) -> int:
     total = 0
     for message in messages:
         calls = message.tool_calls if isinstance(message, AIMessage) else []
-        words = len(text_of(message.content).encode()) + sum(len(canonical(call)) for call in calls)
+        words = len(text_of(message.content).encode()) + (len(json.dumps(calls)) if calls else 0)
         total += PER_MESSAGE + -(-words // BYTES_PER_TOKEN)
     return total
 
@@ -230,4 +232,5 @@ def _flat(*parts: Sequence[Turn]) -> list[BaseMessage]:
 
 def _name(message: BaseMessage) -> str:
     calls = message.tool_calls if isinstance(message, AIMessage) else []
-    return digest([message.type, text_of(message.content), calls], "message")[:12]
+    said = json.dumps([message.type, text_of(message.content), calls], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
