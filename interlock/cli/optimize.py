@@ -23,6 +23,13 @@ def optimize(
     reflect: Annotated[
         str, typer.Option("--reflect", metavar="ROUTE", help="The model route that writes prompts.")
     ] = "reflection",
+    graph: Annotated[
+        str | None,
+        typer.Option("--graph", metavar="GRAPH", help="The graph to play; by default the suite's own."),
+    ] = None,
+    script: Annotated[
+        str, typer.Option("--script", metavar="PLACE", help="What answers it while no model is configured.")
+    ] = "",
     out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the proposal here.")] = None,
     accept: Annotated[
         bool, typer.Option("--accept", help="Look no further: put the proposal that is there into place.")
@@ -39,10 +46,12 @@ def optimize(
     from interlock.evaluation.optimizing import optimize as look
     from interlock.evaluation.proposals import Proposal
     from interlock.evaluation.swaps import agents_of, thinking_of
+    from interlock.evaluation.variants import Variant
 
     settings = project.settings()
     read = Suite.read(suite, Path.cwd())
-    prompt = thinking_of(agents_of(project.graph(read.graph)), agent).prompt
+    variant = Variant(graph=graph or read.graph, script=script)
+    prompt = thinking_of(agents_of(project.graph(variant.graph)), agent).prompt
     to = Path(out) if out else None
     if accept:
         figures = Proposal.beside(prompt, to).accept()
@@ -59,7 +68,9 @@ def optimize(
                     f"no model is configured that could reflect: name one under [tool.interlock.models], as "
                     f"{reflect} or default, or set INTERLOCK_MODEL."
                 )
-            return await look(Search(read, Path.cwd(), agent, prompt, models, reflect, budget, seed, to))
+            return await look(
+                Search(read, Path.cwd(), variant, agent, prompt, models, reflect, budget, seed, to)
+            )
 
     found = asyncio.run(work())
     if found.better:

@@ -130,7 +130,7 @@ class SuiteSettings(BaseModel, frozen=True, extra="forbid"):
     graph: str = ""
     """The graph that is played, where it is not called as the suite is."""
     script: str = ""
-    """What answers while no model is configured: `file.py:name`, in the suite's folder."""
+    """What judges and reflects while no model is configured: `file.py:name`, in the suite's folder."""
     text: tuple[str, ...] = ("text",)
     """Fields of a ticket that people write, which noise may change."""
     facts: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ class Suite:
 
     @property
     def script(self) -> str:
-        """The place of the script that answers while no model is configured; empty where there is none."""
+        """The place of the script that judges and reflects while no model is configured; empty: nobody."""
         return str((self.folder / self.settings.script).resolve()) if self.settings.script else ""
 
     @classmethod

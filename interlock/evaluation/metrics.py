@@ -14,9 +14,21 @@ from interlock.evaluation.table import Measured, Result
 from interlock.evaluation.traffic import loops
 
 with quietly():
+    from deepeval import assert_test
     from deepeval.metrics import BaseMetric, ToolCorrectnessMetric, ToolPermissionMetric
     from deepeval.models import DeepEvalBaseLLM
     from deepeval.test_case import LLMTestCase, ToolCall
+
+__all__ = [
+    "ExactOutcome",
+    "Grounded",
+    "NoLoop",
+    "OfRecord",
+    "assert_test",
+    "deepeval_case",
+    "measure",
+    "metrics_of",
+]
 
 
 def deepeval_case(case: Case, result: Result) -> LLMTestCase:

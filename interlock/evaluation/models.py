@@ -12,10 +12,12 @@ from interlock.settings import Settings
 
 @asynccontextmanager
 async def models_for(settings: Settings, suite: Suite) -> AsyncGenerator[Models | None]:
-    """The models of the settings, or the suite's script, closed at the end; None where there is neither."""
-    settings = scripted(settings, suite.script)
-    chosen = ChosenModels(settings, SystemClock())
+    """The models of the settings, or the suite's script, closed at the end; None where there is neither.
+
+    The script that answers a project's runs is not asked: it knows nothing of judging.
+    """
+    chosen = ChosenModels(scripted(settings, suite.script), SystemClock())
     try:
-        yield None if chosen.scripted and not settings.model_script else chosen
+        yield None if chosen.scripted and not suite.script else chosen
     finally:
         await chosen.close()

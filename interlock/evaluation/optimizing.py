@@ -22,6 +22,7 @@ from interlock.evaluation.proposals import Figures, Proposal, digest, rewritten,
 from interlock.evaluation.runner import Process, Work
 from interlock.evaluation.table import Result
 from interlock.evaluation.traffic import Cost
+from interlock.evaluation.variants import Variant
 
 CHOOSE = 3
 """Every third development case says which candidate is kept; the others show what goes wrong."""
@@ -68,6 +69,7 @@ class Search:
 
     suite: Suite
     project: Path
+    variant: Variant
     agent: str
     prompt: Path
     models: Models
@@ -97,7 +99,7 @@ async def optimize(search: Search) -> Found:
         )
     proposal = Proposal.beside(search.prompt, search.out)
     before, tally = words_of_file(search.prompt), Tally()
-    async with Process(search.suite, search.project) as process:
+    async with Process(search.suite, search.project, search.variant) as process:
         adapter = _Adapter(search, process, tally, asyncio.get_running_loop())
         best = await asyncio.to_thread(_look, search, adapter, before)
         found = best if usable(search.prompt, rewritten(search.prompt, best)) else before

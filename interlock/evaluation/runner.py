@@ -119,7 +119,7 @@ class Process:
             suite=suite.name,
             graph=self._graph,
             model=variant.model,
-            script=suite.script,
+            script=str(project / variant.script) if variant.script else "",
         )
         self._command = (sys.executable, "-m", "interlock.evaluation.worker", setup.model_dump_json())
         self._project = project

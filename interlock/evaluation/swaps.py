@@ -27,8 +27,8 @@ def rerouted(settings: Settings, model: str) -> Settings:
 
 
 def scripted(settings: Settings, script: str) -> Settings:
-    """The settings in which a script answers, where no model is configured and none answers already."""
-    takes = script and not (settings.model or settings.models or settings.model_script)
+    """The settings in which a script answers, where no model is configured."""
+    takes = script and not (settings.model or settings.models)
     return settings.model_copy(update={"model_script": script}) if takes else settings
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from interlock.errors import BadInput
 
-FORM = "NAME=GRAPH[,model=MODEL][,prompt=AGENT:FILE]"
+FORM = "NAME=GRAPH[,model=MODEL][,script=PLACE][,prompt=AGENT:FILE]"
 
 
 class Variant(BaseModel, frozen=True, extra="forbid"):
@@ -18,6 +18,8 @@ class Variant(BaseModel, frozen=True, extra="forbid"):
     """A graph that `langgraph.json` names, or `path/to/file.py:name`; empty for the suite's own."""
     model: str = ""
     """A model route, or a model as settings name one, that every route stands for; empty: as configured."""
+    script: str = ""
+    """What answers while no model is configured: `path/to/file.py:name`; empty: as configured."""
     prompts: dict[str, str] = {}
     """Agent -> the text of its prompt, in place of its file's."""
 
@@ -35,8 +37,8 @@ class Variant(BaseModel, frozen=True, extra="forbid"):
             if equals and word == "prompt":
                 agent, _, file = value.partition(":")
                 prompts[agent] = _text(name, project / file)
-            elif equals and word != "model":
-                raise BadInput(f"variant {name}: {word!r} is neither `model` nor `prompt`: write {FORM}.")
+            elif equals and word not in ("model", "script"):
+                raise BadInput(f"variant {name}: {word!r} is none of model, script, prompt: write {FORM}.")
             elif (word if equals else "graph") in found:
                 raise BadInput(f"variant {name} names two of the same: {part!r}.")
             else:

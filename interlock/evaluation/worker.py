@@ -34,7 +34,7 @@ class Setup(BaseModel, frozen=True):
     model: str = ""
     """What every model route stands for; empty: as configured."""
     script: str = ""
-    """What answers while no model is configured: `path/to/file.py:name`."""
+    """What answers while no model is configured: `path/to/file.py:name`; empty: as configured."""
 
 
 class Job(BaseModel, frozen=True):
