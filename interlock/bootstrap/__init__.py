@@ -38,7 +38,7 @@ def bind(
         user: On whose behalf it acts; by default the setting, else the operating system's user.
         policy: For hand-written graphs; a supervisor brings its own.
         name: For hand-written graphs; a place such as `agents/orders.py:orders` names the runs of any graph.
-        models: What stands behind `doors.think`.
+        models: What stands behind `doors.think`; by default what the settings name, else a script.
         servers: Tool servers whose tools are called by name.
         clock: Time, for tests.
         guards: For tests that show the harm a guard prevents.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
+from interlock.bootstrap.models import ChosenModels
 from interlock.bootstrap.offers import offer_of
 from interlock.bootstrap.peers import remotes_of
 from interlock.bootstrap.programs import as_graph, hand_written, supervised
@@ -49,10 +50,11 @@ class Bound:
     ) -> None:
         """Use `interlock.bind`."""
         self._settings = settings
-        self._models = models
-        self._minds: Minds | None = PromptMinds()
         self._remotes: Remotes | None = None
         self._clock = clock or SystemClock()
+        self.chosen: ChosenModels = ChosenModels(settings, self._clock)
+        self._models = models or self.chosen
+        self._minds: Minds | None = PromptMinds(windows=None if models else self.chosen.window)
         self._guards = guards
         graph, policy = as_graph(graph, policy)
         supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
@@ -86,6 +88,7 @@ class Bound:
         checkpoints = await self._stack.enter_async_context(
             Checkpoints.open(self.stores.database, fencing=self._guards.fencing)
         )
+        self._stack.push_async_callback(self.chosen.close)
         self.gateway: Gateway = Gateway(self.policy, self._clock, self._servers)
         self._stack.push_async_callback(self.gateway.close)
         self._remotes = remotes_of(self._settings, self.stores, self._clock)

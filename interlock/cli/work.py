@@ -22,6 +22,8 @@ async def advance(app: "Bound", run: str, *, json: bool) -> "tuple[Run, list[Que
     try:
         async with progress.shown(app.stores.record, run, wanted=not json):
             ended = await app.resume(run)
+        if told := app.chosen.news():
+            terminal.tell(told)
     except asyncio.CancelledError:
         terminal.tell(f"Stopped. Go on with: interlock runs resume {run}")
         raise
