@@ -75,6 +75,8 @@ ORDERS: list[Order] = [
     Order("A-1056", "fatima.rahman@example.com", "Printer paper", "35.00", 16, "delivered", 12),
     Order("A-1057", "liam.byrne@example.com", "Toy train", "51.00", 4, "shipped"),
     Order("A-1058", "liam.byrne@example.com", "Puzzle, 1000 pieces", "17.00", 6, "delivered", 1),
+    Order("A-1059", "zofia.maj@example.com", "Electric kettle Mira", "39.90", 22, "shipped"),
+    Order("A-1060", "paolo.ricci@example.com", "Reading lamp", "58.50", 5, "shipped"),
     Order("A-1101", "camille.perrin@example.com", "Bedside lamp", "42.00", 6, "shipped"),
     Order("A-1102", "walter.hinz@example.org", "Bird feeder", "26.40", 13, "shipped"),
     Order("A-1103", "eva.lindholm@example.com", "Robot vacuum Mini", "140.00", 13, "delivered", 6),

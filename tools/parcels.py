@@ -26,6 +26,7 @@ PARCELS: dict[str, Parcel] = {  # where the carrier differs from what the shop w
     "A-1049": Parcel("lost", 9, "Graz"),
     "A-1055": Parcel("in_transit", 2, "Leipzig", "down"),
     "A-1057": Parcel("in_transit", 1, "Ulm", "slow"),
+    "A-1059": Parcel("lost", 11, "Łódź"),
     "A-1102": Parcel("returning", 2, "Bremen"),
     "A-1103": Parcel("lost", 7, "Malmö"),
     "A-1104": Parcel("in_transit", 3, "Leipzig", "down"),

@@ -46,5 +46,6 @@ CUSTOMERS: dict[str, str] = {
     "konrad.reinhardt@example.org": "Konrad Reinhardt", "aisha.bello@example.com": "Aisha Bello",
     "stefan.huber@example.org": "Stefan Huber", "lewis.grant@example.com": "Lewis Grant",
     "tanja.moser@example.org": "Tanja Moser", "peter.novotny@example.com": "Peter Novotný",
-    "hilde.sommer@example.org": "Hilde Sommer",
+    "hilde.sommer@example.org": "Hilde Sommer", "zofia.maj@example.com": "Zofia Maj",
+    "paolo.ricci@example.com": "Paolo Ricci",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """`interlock doctor`: is everything here that a run needs, and if not, what to do."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from interlock.mcp.servers import ToolServer
     from interlock.settings import Settings
 
-PACKAGES = (
-    "langgraph", "langgraph-checkpoint-sqlite", "langchain-core", "langchain", "mcp", "a2a-sdk",
-    "langfuse", "pydantic", "pydantic-settings", "sqlalchemy", "aiosqlite", "alembic", "cryptography",
-    "typer", "rich", "httpx",
-)  # fmt: skip
-"""What Interlock stands on; a test compares it with the project's own list."""
 FOLDERS = ("graphs", "agents", "tools", "evals")
 REACHED_WITHIN_S = 10.0
 
@@ -77,7 +72,7 @@ def _packages() -> Iterator[Line]:
 
     yield Line("ok", "interlock", __version__)
     there: list[str] = []
-    for name in PACKAGES:
+    for name in packages():
         try:
             there.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
@@ -93,6 +88,12 @@ def _packages() -> Iterator[Line]:
         f"{version} has the import name `agents` too: inside this folder yours wins; keep that SDK's agents "
         "in an environment of their own, and call them over A2A",
     )
+
+
+def packages() -> list[str]:
+    """The packages that Interlock stands on, as its own installation names them."""
+    wanted = (line for line in metadata.requires("interlock") or () if "extra ==" not in line)
+    return [re.split(r"[\[<>=~!; ]", line)[0] for line in wanted]
 
 
 def _settings(settings: "Settings") -> Iterator[Line]:

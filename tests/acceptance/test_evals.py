@@ -22,7 +22,7 @@ SUITE = Suite.read("support", ROOT)
 EVERY = [case for part in SUITE.cases.values() for case in part]
 DEFECTS = {  # file -> what is replaced there, by what
     "agents/returns_policy.py": ("RETURN_DAYS = 30", "RETURN_DAYS = 3"),
-    "graphs/routes.py": ("grave_matter, several_orders", "several_orders"),
+    "graphs/routes.py": ("    grave_matter,\n", ""),
     "graphs/support.py": ('return arguments["amount"] > FREE_REFUND', "return False and arguments"),
 }
 WRITING = {"phrases.py", "drafting.py"}

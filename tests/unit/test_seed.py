@@ -189,9 +189,9 @@ def test_unscanned_parcels_stand_at_the_edge_of_being_lost(shop: Shop, code: str
 
 
 def test_a_third_of_the_cases_is_kept_apart() -> None:
-    """There are at least 45 cases, a third of them held out."""
+    """There are at least 45 cases, about a third of them held out."""
     assert len(CASES) >= 45
-    assert len(HELD_OUT) * 3 == len(CASES)
+    assert abs(len(HELD_OUT) * 3 - len(CASES)) <= 3
 
 
 def test_no_two_cases_are_the_same() -> None:
