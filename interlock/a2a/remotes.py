@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from interlock.a2a.place import Place
 from interlock.core.agents import AnyAgent
@@ -105,7 +105,7 @@ class A2ARemotes:
             agent=agent.name,
             url=place.url,
             content=digest(content),
-            context=f"il-{digest(key, 'context')[:32]}",
+            context=str(UUID(digest(key, "context")[:32])),  # some peers take nothing but a UUID
             at=scope.clock.now(),
         )
         return Attempt(agent.name, self._peer(place), scope, self._store, content, row)

@@ -4,8 +4,10 @@ What was seen is noted for the table; what cannot be is proved by what happens i
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ async def canceled(served: Served, folder: Path) -> tuple[Run, list[str]]:
         going.cancel()
         await asyncio.wait({going})
         ended = await asyncio.wait_for(app.cancel(run), 30)
-        await served.until("stopped", before, within_s=8)
+        await served.until("stopped", before, within_s=4)
         return ended, served.words()[before:]
 
 
@@ -82,7 +84,7 @@ async def test_adk_asks_and_goes_on_with_the_answer(served: Serve, tmp_path: Pat
 
 
 async def test_strands_asks_and_takes_its_own_data_as_the_answer(served: Serve, tmp_path: Path) -> None:
-    """An interrupt is answered by a data part that names it; words are refused."""
+    """A person who answers with JSON that names the interrupt is heard; plain words are refused there."""
     asked, run = await answered(served("strands").url, tmp_path, "approve pay 5", interrupt_response)
 
     assert "May I pay 5?" in asked
@@ -90,9 +92,20 @@ async def test_strands_asks_and_takes_its_own_data_as_the_answer(served: Serve, 
     note("strands", "serves", "question", "works, answered by its own `interruptResponse` data")
 
 
+async def test_strands_refuses_an_answer_in_words(served: Serve, tmp_path: Path) -> None:
+    """A plain yes is not what it waits for: our task fails loudly, and nothing is taken for an answer."""
+    asked, run = await answered(served("strands").url, tmp_path, "approve pay 6", lambda question: "yes")
+
+    assert "May I pay 6?" in asked
+    assert run.state == "failed"
+    assert run.response is None
+
+
 def interrupt_response(question: Question) -> object:
-    """The answer as strands wants it."""
-    raise NotImplementedError
+    """The answer as strands wants it: it names the interrupt that came beside the question's words."""
+    data: Any = question.details["data of the remote agent"]
+    named = data["interrupts"][0]["interruptId"]
+    return json.dumps({"interruptResponse": {"interruptId": named, "response": "yes"}})
 
 
 async def test_agent_framework_drops_its_question(served: Serve, tmp_path: Path) -> None:
