@@ -13,7 +13,7 @@ from typing import Any
 
 from interlock.a2a import relays
 from interlock.a2a.answers import ENDED, Heard
-from interlock.a2a.cards import Unreached
+from interlock.a2a.peer_cards import Unreached
 from interlock.a2a.client import Lost, Peer, Refused, Said
 from interlock.a2a.ends import End, failed, of_heard
 from interlock.a2a.envelope import Envelope, write

@@ -34,7 +34,7 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 
 from interlock.a2a.answers import ENDED, Gathering, Heard, of_task
-from interlock.a2a.cards import BINDINGS, Found, Unreached, resolve
+from interlock.a2a.peer_cards import BINDINGS, Found, Unreached, resolve
 from interlock.a2a.envelope import EXTENSION
 from interlock.a2a.lenient import LenientTransport, TooLarge
 from interlock.a2a.place import Place, same_host
