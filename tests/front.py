@@ -103,6 +103,6 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     made.write("langgraph.json", '{"graphs": {"front": "./front_desk.py:graph"}}')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [name for name in os.environ if name.startswith("INTERLOCK_")]:
+    for name in [name for name in os.environ if name.startswith(("INTERLOCK_", "LANGFUSE_"))]:
         monkeypatch.delenv(name)
     return made

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,11 @@ _BUSY = frozenset({429, 502, 503, 504})
 def outbox_for(url: str, headers: Mapping[str, str], environment: str, once: Once) -> Outbox[Span]:
     """What sends spans to a receiver; nothing is imported before there is something to send."""
     return Outbox("traces", place(url), lambda: Otlp(url, headers, environment), once)
+
+
+@cache
+def _ours() -> str:
+    return version("interlock")
 
 
 def place(url: str) -> str:
@@ -47,7 +53,7 @@ class Otlp:
                 **headers,
                 "content-type": "application/x-protobuf",
                 "content-encoding": "gzip",
-                "user-agent": f"interlock/{version('interlock')}",
+                "user-agent": f"interlock/{_ours()}",
             },
         )
 
@@ -110,7 +116,7 @@ def encoded(spans: Sequence[Span], environment: str = "") -> bytes:
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
-    ours = version("interlock")
+    ours = _ours()
     about: dict[str, Value] = {"service.name": "interlock", "service.version": ours}
     if environment:
         about["deployment.environment.name"] = environment

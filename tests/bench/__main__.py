@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import desk
 from tests.bench.measure import Times, cpu
 from tests.bench.page import Results, page
+from tests.bench.spans import spans
 from tests.bench.starts import ROOT, starts
 from tests.bench.storage import Stored, stored
 from tests.bench.waits import Waits, waits
@@ -71,6 +72,8 @@ async def main() -> None:
             waited = await _waits(works, asked.rounds)
             print("stored bytes ...", flush=True)
             ours, bare = await _stored(works, folder, asked.stored)
+        print("spans ...", flush=True)
+        shown = await spans(folder, rounds=asked.rounds, runs=asked.runs)
     print("starting ...", flush=True)
     begun = await asyncio.to_thread(starts, max(3, asked.rounds // 2))
     text = page(
@@ -83,6 +86,7 @@ async def main() -> None:
             stored=ours,
             bare_stored=bare,
             stored_runs=asked.stored,
+            spans=shown,
             starts_cpu=begun.cpu,
             starts_wall=begun.wall,
         )
