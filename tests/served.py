@@ -1,7 +1,7 @@
 """A server of ours in this process, on a free port, with the real SDK client against it."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from a2a.types import a2a_pb2 as pb
 from pydantic import BaseModel
 
 from interlock import Agent, Doors, bind
+from interlock.bootstrap import local_user
 from interlock.core.agents import AnyAgent
 from interlock.core.hosting import Identify
 from interlock.server.host import Host
-from interlock.server.identity import Tokens
+from interlock.server.identity import Anybody, Tokens
 from interlock.server.serving import Served, Wish, serving
 from interlock.settings import ServeSettings, TokenSettings
 from tests.desk import settings
@@ -73,12 +74,10 @@ async def running(
 ) -> AsyncGenerator[Running]:
     """Serves graphs over the database of a folder."""
     given = settings(folder, serve=serve or ServeSettings())
-    wish: dict[str, Any] = {
-        "identify": tokens(),
-        **{k: more.pop(k) for k in ("grpc_port", "local") if k in more},
-    }
+    identify = Anybody(local_user(given)) if more.pop("anybody", False) else tokens()
+    wish = Wish(identify, grpc_port=more.pop("grpc_port", None), local=more.pop("local", False))
     apps = [bind(graph, settings=given, **more) for graph in graphs]
-    async with serving(apps, given, Wish(**wish)) as served, httpx.AsyncClient(timeout=30) as http:
+    async with serving(apps, given, wish) as served, httpx.AsyncClient(timeout=30) as http:
         made = Running(served, http)
         try:
             yield made
@@ -111,6 +110,16 @@ def worker(body: Callable[[Note, Doors], Awaitable[Note]], **more: Any) -> AnyAg
         return await body(note, doors)
 
     return Agent("worker", "Does what it is told.", run=work, **more)
+
+
+async def get_by_grpc(channel: Any, metadata: Sequence[tuple[str, str]]) -> pb.Task:
+    """Gets a task that there is not, over a bare gRPC channel."""
+    call: Any = channel.unary_unary(
+        "/lf.a2a.v1.A2AService/GetTask",
+        request_serializer=pb.GetTaskRequest.SerializeToString,
+        response_deserializer=pb.Task.FromString,
+    )
+    return await call(pb.GetTaskRequest(id="r-000000000000"), metadata=metadata)
 
 
 async def sent(client: Client, request: pb.SendMessageRequest) -> pb.Task:

@@ -7,7 +7,7 @@ from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes, c
 from a2a.server.routes.common import DefaultServerCallContextBuilder
 from a2a.types import a2a_pb2 as pb
 from starlette.requests import Request
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
 from interlock.a2a.handler import TaskHandler
 from interlock.core.hosting import CALLER
@@ -47,10 +47,12 @@ def task_routes(
         yield from create_jsonrpc_routes(
             handler, url, context_builder=caller, enable_v0_3_compat=compat, shutdown_grace_period=grace_s
         )
-    yield from create_rest_routes(
+    rest = create_rest_routes(
         handler,
         context_builder=caller,
         enable_v0_3_compat=compat,
         path_prefix=prefix,
         shutdown_grace_period=grace_s,
     )
+    # The SDK mounts tenants at the root whatever the prefix is: that mount would hide what comes after it.
+    yield from (route for route in rest if not (prefix and isinstance(route, Mount)))

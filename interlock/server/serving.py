@@ -71,6 +71,8 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
         await stack.enter_async_context(face.running())
         site = replace(_site(hosts, settings, wish, listening, pushes), mcp=face)
         grpc = await stack.enter_async_context(_grpc(site, wish)) if wish.grpc_port is not None else None
+        if grpc is not None and settings.serve.grpc_on_card:
+            site = replace(site, grpc=grpc)
         await stack.enter_async_context(_http(site, listening, hosts))
         stack.callback(lambda: [host.closing() for host in hosts.values()])
         yield Served(site.url, grpc, tuple(hosts), hosts)
