@@ -1,13 +1,13 @@
 """Agents with prompts for tests, and a model whose replies are written here, calls of tools included."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from interlock.core.limits import Budget, Deadline
 from interlock.core.models import ModelCall, ModelReply, ToolRequest
 
-Said: TypeAlias = str | Mapping[str, Any] | list[tuple[str, Mapping[str, Any]]]
+Said: TypeAlias = str | Mapping[str, Any] | Sequence[tuple[str, Mapping[str, Any]]]
 """Words; one call as `{"name": {...arguments}}`; or several calls."""
 Script: TypeAlias = Callable[[ModelCall], Said] | list[Said]
 

@@ -80,7 +80,7 @@ def above(call: Any) -> bool:
     return call["amount"] > 100
 
 
-def bodies(lines: list[Line], kind: str) -> list[dict[str, Any]]:
+def bodies(lines: list[Line], kind: str) -> list[Any]:
     """What the events of a kind say."""
     return [line.body for line in lines if line.event.kind == kind]
 

@@ -38,7 +38,7 @@ class Planned:
         self.folder = folder
         self.shop = Shop(folder / "shop.db")
         self.model = Actor(script)
-        self.options = {"routes": [ModelRoute("careful")], "examples": [], **options}
+        self.options: dict[str, Any] = {"routes": [ModelRoute("careful")], "examples": [], **options}
         self.text = ""
 
     async def run(self, text: str = "it never came") -> Any:
@@ -46,7 +46,7 @@ class Planned:
         graph = desk(self.shop, **self.options).build()
         async with bind(graph, settings=settings(self.folder), models=self.model) as app:
             run = await app.run(Ticket(text=text))
-            self.lines = await app.stores.record.lines(run.id)
+            self.lines: list[Any] = list(await app.stores.record.lines(run.id))
             self.story = explain(run, self.lines)
             self.text = "\n".join(narrate(self.story))
             return run

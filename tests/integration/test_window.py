@@ -101,7 +101,7 @@ async def test_two_hundred_turns_stay_within_the_window(tmp_path: Path) -> None:
     assert "What is the door's number?" in told(newest)
     assert "The door's number is 4711." in told(newest)
     assert 'notes__mark({"page":50})' in told(newest)  # what was done for good is never forgotten
-    fitted = [line.body for line in lines if line.event.kind == "context.fitted"]
+    fitted: list[Any] = [line.body for line in lines if line.event.kind == "context.fitted"]
     assert fitted[-1]["messages"] == 1 + 2 * PAGES
     assert fitted[-1]["sent_tokens"] <= fitted[-1]["room"]
     assert len(fitted[-1]["left_out"]) == fitted[-1]["cut"] + fitted[-1]["dropped"] > 300
