@@ -14,7 +14,6 @@ from interlock.a2a.screening import Screen
 from interlock.bootstrap import Bound
 from interlock.core.hosting import Hosting, Identify
 from interlock.errors import BadInput
-from interlock.mcp.serving import McpFace
 from interlock.persistence.pushes import SqlNotifications
 from interlock.server.app import Site, build
 from interlock.server.host import Host
@@ -67,9 +66,7 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
             hosts[name] = await stack.enter_async_context(Host(app, at_once=settings.serve.at_once))
         pushes = _pushes(apps[0], hosts, settings)
         await stack.enter_async_context(pushes.running())
-        face = McpFace(dict[str, Hosting](hosts))
-        await stack.enter_async_context(face.running())
-        site = replace(_site(hosts, settings, wish, listening, pushes), mcp=face)
+        site = _site(hosts, settings, wish, listening, pushes)
         grpc = await stack.enter_async_context(_grpc(site, wish)) if wish.grpc_port is not None else None
         if grpc is not None and settings.serve.grpc_on_card:
             site = replace(site, grpc=grpc)

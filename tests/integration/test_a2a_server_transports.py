@@ -1,6 +1,6 @@
 """One task over every transport and both protocol versions: the same answer, questions and refusals."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -71,17 +71,21 @@ def _is(interface: pb.AgentInterface, binding: str, version: str) -> bool:
 def _interceptors(who: str) -> list[Any]:
     """Adds a token to every call of a channel."""
 
-    def with_token(details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
+    def with_token(details: Any) -> Any:
         metadata = [*(details.metadata or ()), ("authorization", f"Bearer {who}-token")]
         return details._replace(metadata=grpc.aio.Metadata(*metadata))
 
     class Unary(grpc.aio.UnaryUnaryClientInterceptor):
-        async def intercept_unary_unary(self, go: Callable[..., Any], details: Any, request: Any) -> Any:
-            return await go(with_token(details), request)
+        async def intercept_unary_unary(
+            self, continuation: Any, client_call_details: Any, request: Any
+        ) -> Any:
+            return await continuation(with_token(client_call_details), request)
 
     class Stream(grpc.aio.UnaryStreamClientInterceptor):
-        async def intercept_unary_stream(self, go: Callable[..., Any], details: Any, request: Any) -> Any:
-            return await go(with_token(details), request)
+        async def intercept_unary_stream(
+            self, continuation: Any, client_call_details: Any, request: Any
+        ) -> Any:
+            return await continuation(with_token(client_call_details), request)
 
     return [Unary(), Stream()]
 
