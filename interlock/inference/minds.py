@@ -1,11 +1,13 @@
-"""Bodies that are prompts: a model works on a task, through the task's doors and nothing else.
+"""Bodies that are prompts: what each attempt of a task begins with, and with which room.
 
-The conversation runs as LangChain's agent without checkpoints of its own: run again, it starts from its
-beginning, and the journal answers every question that was asked before, the model's replies included.
+What it began with is journaled, so that a re-execution holds the same conversation even where the prompt's
+file or registry has changed meanwhile.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
 from interlock.core.agents import AnyAgent
@@ -16,9 +18,8 @@ from interlock.core.ports import Prompts
 from interlock.core.prompts import Prompt
 from interlock.core.scope import TaskScope
 
-STEPS = 60
-"""Supersteps of a conversation where the agent names no `max_steps`: thirty turns with tools."""
-_BEGAN = "prompt"
+DEFAULT_WINDOW = 128_000
+"""Tokens that a conversation may have where nobody says what the route's model takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,71 +48,16 @@ class PromptMinds:
 
     async def work(self, agent: AnyAgent, inputs: Sequence[Any], doors: Doors, scope: TaskScope) -> object:
         """Lets the model work until it has a result, gives up, or may not go on; see the `Minds` port."""
-        # LangChain's agents take a second to load, which only those pay who use them.
-        from interlock.inference.answers import Unusable, result_of
-
-        began = await self._begin(agent, scope)
-        try:
-            held = await self._converse(agent, inputs, doors, scope, began)
-            return result_of(held)
-        except Unusable as ended:
-            return ended.came_to
-
-    async def _converse(
-        self, agent: AnyAgent, inputs: Sequence[Any], doors: Doors, scope: TaskScope, began: Beginning
-    ) -> object:
-        """What the conversation ended with."""
-        from langchain.agents import create_agent  # pyright: ignore[reportUnknownVariableType]
-        from langchain_core.messages import HumanMessage, SystemMessage
-
-        from interlock.inference.answers import Answers
-        from interlock.inference.chat import RoutedChat
-        from interlock.inference.prompts import LOAD_SKILL, as_given, instructions, task
-        from interlock.inference.skills import OFFER, reader
-        from interlock.inference.toolbox import Calls, Toolbox
-
         assert agent.thinking is not None
-        thinking, prompt = agent.thinking, began.prompt
-        toolbox = Toolbox(agent.tools, doors)
-        answers = Answers(agent.output, toolbox, agent.name, loops=scope.guards.loops)
-        calls = Calls(toolbox, {LOAD_SKILL: reader(thinking.skills, scope)} if thinking.skills else {})
-        given = as_given(inputs)
-        messages: list[Any] = [HumanMessage(task(given, doors.feedback))]
-        messages += await _repeated(began.done, toolbox)
-        graph: Any = create_agent(
-            RoutedChat(thinking.model, doors, prompt=prompt.label, reasoning=thinking.reasoning),
-            tools=[*toolbox.functions, *([OFFER] if thinking.skills else [])],
-            system_prompt=SystemMessage(instructions(prompt, given, thinking.skills)),
-            middleware=[answers, calls, *self._fitting(thinking.model, prompt, scope, toolbox.changes)],
-            response_format=answers.functions,
-            checkpointer=False,
-        )
-        config: dict[str, Any] = {
-            "recursion_limit": agent.max_steps or STEPS,
-            # LangGraph 1.2 breaks where a graph that keeps no checkpoints inherits "sync" from the run.
-            "configurable": {"__pregel_durability": "async"},
-        }
-        final = await graph.ainvoke({"messages": messages}, config, context=doors)
-        return cast("Mapping[str, object]", final).get("structured_response")
+        began = await self._begin(agent.thinking.words, scope)
+        known = self._windows(agent.thinking.model) if self._windows else None
+        window = min(each for each in (began.prompt.window, known or DEFAULT_WINDOW) if each is not None)
+        # LangChain's agents take a second to load, and the run's lease must be kept alive meanwhile.
+        loaded = await asyncio.to_thread(import_module, "interlock.inference.conversation")
+        return await loaded.converse(agent, inputs, doors, scope, began, window)
 
-    def _fitting(
-        self, route: str, prompt: Prompt, scope: TaskScope, changes: Callable[[str], bool]
-    ) -> list[Any]:
-        """What every call passes on its way out: the prompt's options, and the model's window."""
-        from interlock.inference.hints import Hints
-        from interlock.inference.window import DEFAULT_WINDOW, Window
-
-        known = self._windows(route) if self._windows else None
-        tokens = min(each for each in (prompt.window, known or DEFAULT_WINDOW) if each is not None)
-        hints = dict(prompt.hints)
-        reply = hints.get("max_tokens")
-        window = Window(tokens, scope, changes, reply_tokens=reply if isinstance(reply, int) else 0)
-        return [*([Hints(hints)] if hints else []), window]
-
-    async def _begin(self, agent: AnyAgent, scope: TaskScope) -> Beginning:
+    async def _begin(self, words: Prompt, scope: TaskScope) -> Beginning:
         """The prompt and what earlier attempts did, journaled: an execution of the attempt never differs."""
-        assert agent.thinking is not None
-        words = agent.thinking.words
         operation = f"prompt:{words.name}"
         slot = scope.journal.occurrence(call_digest(operation, None))
         known = scope.journal.recorded(slot)
@@ -148,23 +94,3 @@ class PromptMinds:
 def _caused(scope: TaskScope) -> list[Entry]:
     """Effects of earlier attempts, in their order; a first attempt has none."""
     return sorted(scope.journal.unclaimed(), key=lambda e: e.position) if scope.attempt > 1 else []
-
-
-async def _repeated(done: Sequence[Mapping[str, Json]], toolbox: Any) -> list[Any]:  # noqa: ANN401
-    """What earlier attempts caused, asked for again and told to the model as done.
-
-    The journal answers; nothing happens a second time. A later attempt's model would otherwise have to
-    guess what it did before.
-    """
-    from langchain_core.messages import AIMessage, ToolMessage
-
-    told: list[Any] = []
-    for number, each in enumerate(done, 1):
-        name = toolbox.name_of(str(each["tool"]))
-        if name is None:
-            continue  # granted by a pattern; the body has to ask for it itself
-        arguments = cast("dict[str, Any]", each["arguments"])
-        call = {"name": name, "args": arguments, "id": f"before-{number}", "type": "tool_call"}
-        answer = await toolbox.call(name, arguments)
-        told += [AIMessage("", tool_calls=[call]), ToolMessage(answer, tool_call_id=call["id"], name=name)]
-    return told

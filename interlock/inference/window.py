@@ -22,8 +22,6 @@ from interlock.core.scope import TaskScope
 from interlock.inference.answers import Unusable
 from interlock.inference.messages import text_of
 
-DEFAULT_WINDOW = 128_000
-"""Tokens that a conversation may have where nobody says what the route's model takes."""
 BYTES_PER_TOKEN = 3
 """English has about four; three leaves room for other scripts, digits and JSON."""
 PER_MESSAGE = 8

@@ -13,7 +13,9 @@ from interlock.core.models import ModelCall
 from interlock.core.runs import Run
 from interlock.core.stores import Line
 from interlock.errors import ToolFailed
+from interlock.inference.minds import PromptMinds
 from interlock.mcp.servers import ToolServer
+from interlock.testing.model_server import ModelServer, Refuses, Says
 from tests.desk import Order, Refund, Reply, Shop, Ticket, settings
 from tests.prompts import Actor, Said, Script, write_prompt
 
@@ -428,3 +430,128 @@ async def test_outputs_of_every_shape(tmp_path: Path, output: Any, said: Said, w
         lines = await app.stores.record.lines(run.id)
 
     assert bodies(lines, "task.returned")[0]["output"] == want
+
+
+def skill(folder: Path) -> Path:
+    """A skill with a table."""
+    (folder / "refunds").mkdir()
+    head = "---\nname: refunds\ndescription: How refunds are decided.\n---\n"
+    (folder / "refunds" / "SKILL.md").write_text(f"{head}Look at the table first.")
+    (folder / "refunds" / "table.md").write_text("lost: pay")
+    (folder / "secret.md").write_text("the key is 4711")
+    return folder / "refunds"
+
+
+async def test_a_skill_is_read_when_the_model_asks(tmp_path: Path) -> None:
+    """Its description stands in the prompt; its text comes when asked for, and the record says so."""
+    reads: list[Said] = [
+        {"load_skill": {"name": "refunds"}},
+        {"load_skill": {"name": "refunds", "file": "table.md"}},
+        DONE,
+    ]
+    desk = Desk(tmp_path, reads, skills=[skill(tmp_path)])
+
+    run, lines = await desk.run()
+
+    first, second, third = desk.model.heard
+    assert run.outcome == "resolved"
+    assert "- refunds: How refunds are decided." in str(first.messages[0].content)
+    assert "Look at the table" not in str(first.messages[0].content)
+    assert "Look at the table first." in str(second.messages[-1].content)
+    assert str(third.messages[-1].content) == "lost: pay"
+    assert [body["file"] for body in bodies(lines, "skill.loaded")] == ["SKILL.md", "table.md"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"name": "refunds", "file": "../secret.md"},
+        {"name": "refunds", "file": "/etc/passwd"},
+        {"name": "../refunds"},
+        {"name": "nothing"},
+        {"file": "SKILL.md"},
+        {"name": 3, "file": ["x"], "path": "../secret.md"},
+    ],
+)
+async def test_no_path_leads_out_of_a_skill(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """Whatever a model asks for, it reads the skill's own files or is told that there are none."""
+    desk = Desk(tmp_path, [{"load_skill": asked}, DONE], skills=[skill(tmp_path)])
+
+    run, lines = await desk.run()
+
+    told = str(desk.model.heard[1].messages[-1].content)
+    assert told.startswith("Not done: ") and "4711" not in told
+    assert (run.outcome, bodies(lines, "skill.loaded")) == ("resolved", [])
+
+
+async def test_without_skills_there_is_no_way_to_load_one(tmp_path: Path) -> None:
+    """An agent without skills does not offer them."""
+    desk = Desk(tmp_path, [{"load_skill": {"name": "refunds"}}, DONE])
+
+    await desk.run()
+
+    assert "load_skill" not in [tool["name"] for tool in desk.model.heard[0].tools]
+    assert "not a valid tool" in str(desk.model.heard[1].messages[-1].content)
+
+
+class Registry:
+    """The `Prompts` port: one prompt with a version, which can be changed or lost."""
+
+    def __init__(self, text: str, version: str) -> None:
+        """Says this until told otherwise."""
+        self.says = text, version
+
+    async def text(self, name: str, file_text: str) -> tuple[str, str]:
+        """The words of `work`; for the rest the file's."""
+        return self.says if name == "work" and self.says[0] else (file_text, "")
+
+
+async def test_a_registrys_prompt_comes_before_the_file(tmp_path: Path) -> None:
+    """Its words are told and its version is recorded; where it has none, the file's are."""
+    desk = Desk(tmp_path, [DONE])
+    registry = Registry("Pay back {input.id} with care.", "7")
+
+    for want in ("Pay back A-1001 with care.", "Pay back what A-1001 cost."):
+        async with desk.app() as app:
+            app._minds = PromptMinds(prompts=registry)
+            run = await app.run(Ticket(text="1"))
+            (called,) = bodies(await app.stores.record.lines(run.id), "model.called")
+        assert want in called["prompt"]
+        assert called["prompt_version"].startswith("work@7-") == (want == "Pay back A-1001 with care.")
+        registry.says = "", ""
+
+
+async def test_a_prompt_that_changes_while_a_run_waits_changes_later_runs(tmp_path: Path) -> None:
+    """A run that waits for a yes goes on with the words it began with, and repeats nothing."""
+    desk = Desk(tmp_path, [{"shop__pay_back": {"order_id": "A-1", "amount": "150"}}, DONE])
+    registry = Registry("First words.", "1")
+    async with desk.app() as app:
+        app._minds = PromptMinds(prompts=registry)
+        run = await app.run(Ticket(text="1"))
+        (question,) = await app.questions(run.id)
+        await app.answer(question.id, yes=True)
+    registry.says = "Other words.", "2"
+    async with desk.app() as app:
+        app._minds = PromptMinds(prompts=registry)
+        run = await app.resume(run.id)
+
+    assert (run.outcome, desk.shop.rows()) == ("resolved", [("A-1", "150")])
+    assert len(desk.model.heard) == 2
+    assert str(desk.model.heard[1].messages[0].content).startswith("First words.")
+
+
+async def test_a_body_on_the_real_wire(tmp_path: Path) -> None:
+    """The same body behind the gateway and a provider's own client, against a server on loopback."""
+    call = Says(calls=[("shop__pay_back", {"order_id": "A-1001", "amount": "49.90"})])
+    done = Says(calls=[("answer", {"order_id": "A-1001", "amount": "49.90"})])
+    desk = Desk(tmp_path, [DONE])
+    async with ModelServer([call, Refuses(500), done]) as server:
+        chosen = settings(tmp_path, model="gpt-test", model_url=server.url)
+        async with bind(desk.graph(), settings=chosen) as app:
+            run = await app.run(Ticket(text="49.90"))
+        asked = server.book[0]
+
+    assert (run.outcome, desk.shop.rows()) == ("resolved", [("A-1001", "49.90")])
+    assert set(asked.tools) == {"shop__latest_order", "shop__pay_back", "answer", "give_up"}
+    assert run.spend.model_calls == 3  # one was refused by the server, and sent again
+    assert desk.model.heard == []
