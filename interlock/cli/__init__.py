@@ -19,6 +19,7 @@ from interlock.cli import (
     exits,
     explain,
     graph,
+    mcp,
     new,
     optimize,
     project,
@@ -42,6 +43,7 @@ app: typer.Typer = typer.Typer(
 app.command()(new.new)
 app.command()(run.run)
 app.command()(serve.serve)
+app.command()(mcp.mcp)
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(effects.app, name="effects")

@@ -12,6 +12,7 @@ FACES: dict[str, Shows] = {
     "new": "project",
     "run": "gated",
     "serve": "gated",
+    "mcp": "gated",
     "runs list": "record",
     "runs show": "record",
     "runs cancel": "gated",

@@ -14,6 +14,7 @@ from interlock.a2a.screening import Screen
 from interlock.bootstrap import Bound
 from interlock.core.hosting import Hosting, Identify
 from interlock.errors import BadInput
+from interlock.mcp.serving import McpFace
 from interlock.persistence.pushes import SqlNotifications
 from interlock.server.app import Site, build
 from interlock.server.host import Host
@@ -66,7 +67,9 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
             hosts[name] = await stack.enter_async_context(Host(app, at_once=settings.serve.at_once))
         pushes = _pushes(apps[0], hosts, settings)
         await stack.enter_async_context(pushes.running())
-        site = _site(hosts, settings, wish, listening, pushes)
+        face = McpFace(dict[str, Hosting](hosts))
+        await stack.enter_async_context(face.running())
+        site = replace(_site(hosts, settings, wish, listening, pushes), mcp=face)
         grpc = await stack.enter_async_context(_grpc(site, wish)) if wish.grpc_port is not None else None
         if grpc is not None and settings.serve.grpc_on_card:
             site = replace(site, grpc=grpc)

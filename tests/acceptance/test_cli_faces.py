@@ -1,5 +1,6 @@
 """Every face of the command line, by the program's own table: gated ones emit only what the gate accepted."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,30 @@ def commands(group: Typer, path: str = "") -> Iterator[str]:
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             yield from commands(inner.typer_instance, f"{path}{inner.name} ")
+
+
+def over_mcp(front: Front, *texts: str) -> str:
+    """All that an MCP server of ours says on standard output while it works on tickets."""
+    client = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "1"},
+    }
+    said = [{"id": 0, "method": "initialize", "params": client}, {"method": "notifications/initialized"}]
+    calls = [{"name": "front", "arguments": {"text": text}} for text in texts]
+    said += [{"id": n, "method": "tools/call", "params": call} for n, call in enumerate(calls, 1)]
+    server, heard = front.start("mcp", "front"), b""
+    with server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        for message in said:
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+            server.stdin.flush()
+            heard += server.stdout.readline() if "id" in message else b""
+        server.stdin.close()
+        heard += server.stdout.read()
+    assert heard.count(b"(run r-") + heard.count(b"nothing") > 0
+    return heard.decode()
 
 
 def test_every_command_is_in_the_table() -> None:
@@ -48,6 +73,7 @@ def test_gated_faces_show_nothing_ungated(front: Front) -> None:
     seen["approvals approve"] = [front("approvals", "approve", question).out]
     seen["approvals reject"] = [front("approvals", "reject", answers[0]).out]
     seen["effects settle"] = [front("effects", "settle", "q-unknown", "--happened").out]
+    seen["mcp"] = [over_mcp(front, "murmur", "murmur nothing")]
     seen["runs cancel"] = [front("runs", "cancel", front.waiting()[0]).out]
 
     assert set(seen) == {name for name, shows in FACES.items() if shows == "gated"}
