@@ -40,12 +40,14 @@ class Ours:
 
 
 @contextmanager
-def ours(folder: Path, graph: Path = Path(__file__).parent / "listener.py", **env: str) -> Generator[Ours]:
-    """Serves a graph of ours from a project folder of its own."""
+def ours(folder: Path, place: str = "", **env: str) -> Generator[Ours]:
+    """Serves the listening graph from a project of its own, or a place of the repository."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(graph, folder / graph.name)
-    project = {"graphs": {graph.stem: f"./{graph.name}:graph"}}
-    (folder / "langgraph.json").write_text(json.dumps(project), encoding="utf-8")
+    if not place:
+        graph = Path(__file__).parent / "listener.py"
+        shutil.copy(graph, folder)
+        project = {"graphs": {"listening": "./listener.py:graph"}}
+        (folder / "langgraph.json").write_text(json.dumps(project), encoding="utf-8")
     settings = {
         "INTERLOCK_DATABASE_URL": f"sqlite:///{folder / 'interlock.db'}",
         "INTERLOCK_KEY_FOLDER": str(folder / "keys"),
@@ -54,9 +56,10 @@ def ours(folder: Path, graph: Path = Path(__file__).parent / "listener.py", **en
         "PYTHONPATH": str(ROOT),
         **env,
     }
-    command = [sys.executable, "-m", "interlock", "serve", "--port", "0", "--insecure-local", "--json"]
+    command = [sys.executable, "-m", "interlock", "serve", *([place] if place else []), "--port", "0"]
     log = folder / "server.log"
-    with started(command, log, settings, folder) as process:
+    where = ROOT if place else folder
+    with started([*command, "--insecure-local", "--json"], log, settings, where) as process:
         deadline = monotonic() + START_S
         while monotonic() < deadline and process.poll() is None:
             if line := next((each for each in log.read_text().splitlines() if each.startswith("{")), ""):

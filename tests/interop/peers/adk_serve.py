@@ -16,6 +16,12 @@ def ask_person(question: str) -> None:
     """Asks a person and does not wait for the answer."""
 
 
+def words(part: types.Part) -> str:
+    """The words of a part; data arrives as bytes between two tags."""
+    data = part.inline_data.data.decode() if part.inline_data and part.inline_data.data else ""
+    return part.text or data.removeprefix("<a2a_datapart_json>").removesuffix("</a2a_datapart_json>")
+
+
 class Scripted(BaseLlm):
     """The model."""
 
@@ -23,7 +29,8 @@ class Scripted(BaseLlm):
         self, llm_request: Any, stream: bool = False
     ) -> AsyncGenerator[LlmResponse, None]:
         """Answers by the words of the first and the last message."""
-        said = [p.text for c in llm_request.contents if c.role == "user" for p in c.parts or [] if p.text]
+        parts = [p for c in llm_request.contents if c.role == "user" for p in c.parts or []]
+        said = [text for text in map(words, parts) if text]
         first, last = next(text for text in reversed(said) if text), said[-1]
         asked = [text for text in said if text.startswith("approve")]
         if last.startswith("slow"):

@@ -1,6 +1,7 @@
 """An agent of crewai with a scripted model, served over A2A by its `execute` and `cancel`."""
 
 import asyncio
+import json
 from typing import Any
 
 import scripted
@@ -16,6 +17,14 @@ from crewai.llms.base_llm import BaseLLM
 from serving import serve
 
 
+def words(task: str) -> str:
+    """The words of a task: its first line, or the first of the data that came with it."""
+    _, structured, data = task.partition("Structured Data:\n")
+    if structured:
+        return json.dumps(json.JSONDecoder().raw_decode(data)[0][0])
+    return task.partition("\n")[0]
+
+
 class Scripted(BaseLLM):
     """The model."""
 
@@ -25,7 +34,7 @@ class Scripted(BaseLLM):
 
     async def acall(self, messages: Any, *args: Any, **more: Any) -> str:
         """Answers by the words of the task."""
-        text = messages[-1]["content"].partition("Current Task: ")[2].partition("\n")[0]
+        text = words(messages[-1]["content"].partition("Current Task: ")[2])
         if text.startswith("slow"):
             await scripted.slow()
         said = scripted.words("crewai", text)

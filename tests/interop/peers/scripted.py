@@ -65,10 +65,11 @@ def words(name: str, text: str) -> str:
 
 def risk(ticket: dict[str, Any]) -> dict[str, Any]:
     """How careful to be with a ticket: by its words, then by the books of the shop."""
-    found = [sign for sign in SIGNS if sign in ticket["text"].lower()]
+    words = f"{ticket['subject']} {ticket['text']}".lower()
+    found = [sign for sign in SIGNS if sign in words]
     if len(found) > 1:
         return {"level": "manipulation", "refunds": 0, "signs": found}
-    orders = _rows("shop", "SELECT id FROM orders WHERE email = ?", ticket["email"].strip().lower())
+    orders = _rows("shop", "SELECT id FROM orders WHERE email = ?", ticket["customer_email"].strip().lower())
     refunds = [
         row
         for (order,) in orders
