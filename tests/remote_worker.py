@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -76,6 +77,7 @@ async def main(folder: Path, url: str, point: str) -> None:
         print(run.state)
 
 
-def play(folder: Path, url: str, point: str) -> None:
-    """The process."""
+def play(folder: Path, url: str, point: str, variables: Mapping[str, str]) -> None:
+    """The process, with more variables than it was born with."""
+    os.environ.update(variables)
     asyncio.run(main(folder, url, point))

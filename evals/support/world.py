@@ -69,7 +69,7 @@ class World:
     def close(self) -> None:
         """Ends the carrier."""
         self._carrier.terminate()
-        self._carrier.wait()
+        self._carrier.communicate()
 
     def _rows(self, book: str, query: str, *values: str, seeded: bool = False) -> list[dict[str, Any]]:
         folder = self._seeded if seeded else self._folder

@@ -4,9 +4,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ValidationError
 
 from interlock.a2a.place import Place
 from interlock.core.agents import AnyAgent
@@ -164,7 +167,7 @@ def _content(agent: AnyAgent, inputs: Sequence[Any]) -> Json | Failed:
     try:
         if agent.remote is not None:
             said = agent.remote.ask(*inputs)
-        elif len(inputs) == 1:
+        elif len(inputs) == 1 and isinstance(inputs[0], BaseModel):
             said = inputs[0]
         else:
             said = dict(zip(agent.inputs, inputs, strict=True))
@@ -205,7 +208,7 @@ def _unanswered(error: dict[str, Json]) -> Failed | GaveUp:
 def _read(agent: AnyAgent, answer: Json) -> object:
     """What the answer means; one that cannot be read is `Failed`, never an empty output."""
     try:
-        found = agent.remote.read(answer) if agent.remote is not None else _as_output(answer)
+        found = agent.remote.read(answer) if agent.remote is not None else _as_output(agent, answer)
     except Exception as error:
         _log.warning("`read` of %s raised", agent.name, exc_info=error)
         why = f"the answer of {agent.name} cannot be read: {type(error).__name__}."
@@ -216,11 +219,17 @@ def _read(agent: AnyAgent, answer: Json) -> object:
     return found
 
 
-def _as_output(answer: Json) -> Json:
-    """Without a `read`: the data itself, or what a text holds as JSON, or the text."""
-    if not isinstance(answer, str):
-        return answer
-    try:
-        return json.loads(answer)
-    except (ValueError, RecursionError):
-        return answer
+def _as_output(agent: AnyAgent, answer: Json) -> Json:
+    """Without a `read`: the data itself, what a text holds as JSON, or the text.
+
+    A server of ours wraps what is no model, as it wraps inputs that are none.
+    """
+    if isinstance(answer, str):
+        with suppress(ValueError, RecursionError):
+            answer = json.loads(answer)
+    if isinstance(answer, dict) and set(answer) == {"output"}:
+        try:
+            agent.output.validate_python(answer)
+        except ValidationError:
+            return answer["output"]
+    return answer

@@ -22,8 +22,8 @@ def remotes_of(settings: Settings, stores: Stores, clock: Clock) -> A2ARemotes:
 def _place(agent: str, given: RemoteSettings) -> Place:
     why = checked(given.url) if given.url else ""
     if why:
-        raise BadInput(
-            f"the settings place the agent {agent!r} at {given.url!r}, which cannot be called: {why}."
-        )
-    token = secret(given.token_env) if given.token_env else ""
+        raise BadInput(f"the settings place the agent {agent!r} where it cannot be called: {why}.")
+    token = secret(given.token_env)
+    if given.token_env and not token:
+        raise BadInput(f"the token for the agent {agent!r} is not there: set the variable {given.token_env}.")
     return Place(url=given.url, token=token, hosts=given.hosts)

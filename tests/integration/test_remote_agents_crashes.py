@@ -49,9 +49,9 @@ async def asks(told: Told, up: TaskUpdater) -> None:
     await works(told, up)
 
 
-async def killed(folder: Path, url: str, point: str) -> None:
+async def killed(folder: Path, url: str, point: str, **variables: str) -> None:
     """Runs the worker until it is killed at the point."""
-    worker = WORKERS.Process(target=play, args=(folder, url, point))
+    worker = WORKERS.Process(target=play, args=(folder, url, point, variables))
     await asyncio.to_thread(worker.start)
     await asyncio.to_thread(worker.join, 60)
     assert worker.exitcode == -9, point
