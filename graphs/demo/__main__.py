@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from graphs.demo import approval, crash, desk, story, tampering
 from graphs.demo.books import balance
 from graphs.demo.stage import Stage
+from interlock.core.limits import Spend
 
 T = TypeVar("T")
 
@@ -29,12 +30,15 @@ async def play(stage: Stage) -> None:
     if cases:
         await played(stage, story.play, stage, cases)
         await played(stage, tampering.play, stage, cases)
-    calls = sum(case.run.spend.tool_calls for case in cases)
+    spent = Spend()
+    for case in cases:
+        spent = spent.plus(case.run.spend)
     total = await played(stage, _counted, stage)
     doubled, lost = (total.doubled, total.lost) if total else ("?", "?")
     stage.print(
         "",
-        f"tickets {len(cases)} · tool calls {calls} · time {time.monotonic() - began:.1f} s"
+        f"tickets {len(cases)} · tool calls {spent.tool_calls} · model calls {spent.model_calls}"
+        f" · tokens {spent.tokens} · USD {spent.usd} · time {time.monotonic() - began:.1f} s"
         f" · doubled {doubled} · lost {lost}",
     )
 

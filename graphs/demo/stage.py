@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from interlock.core.principal import Principal
-from interlock.settings import Settings
+from interlock.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
@@ -91,14 +91,16 @@ class Stage(AbstractContextManager["Stage"]):
 
     # Processes ------------------------------------------------------------------------------------
 
-    def start(self, module: str, *arguments: str, log: Path) -> "subprocess.Popen[str]":
+    def start(
+        self, module: str, *arguments: str, log: Path, folder: Path | None = None, **variables: str
+    ) -> "subprocess.Popen[str]":
         """Starts a module of this project as a process of its own; its errors go to the log."""
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with log.open("a", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
-                cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                cwd=folder or self.folder,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | variables,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -125,16 +127,24 @@ class Stage(AbstractContextManager["Stage"]):
             process.stdout.close()
 
 
-def settings(folder: Path, lease_s: float = 3.0) -> Settings:
-    """Settings that keep database and key in a folder, whatever the environment and pyproject.toml say."""
-    return Settings(
-        database_url=f"sqlite:///{database(folder)}",
-        key_folder=folder / "keys",
-        user=LEAD.user,
-        tools={},
-        lease_s=lease_s,
-        debug=False,
-    )
+def settings(folder: Path, lease_s: float = 3.0, **more: Any) -> Settings:  # noqa: ANN401
+    """Settings that keep database and key in a folder, whatever the environment and pyproject.toml say.
+
+    Args:
+        folder: The scene's folder.
+        lease_s: How long a silent worker keeps a run.
+        more: Models and remote agents; without them there are none.
+    """
+    here: dict[str, Any] = {
+        "database_url": f"sqlite:///{database(folder)}",
+        "key_folder": folder / "keys",
+        "user": LEAD.user,
+        "lease_s": lease_s,
+        "debug": False,
+    }
+    none: dict[str, Any] = {"tools": {}, "models": {}, "remotes": {}}
+    none |= {name: "" for name in ("model", "model_url", "model_script", "otlp_endpoint")}
+    return load(**here, **none | more)
 
 
 def database(folder: Path) -> Path:

@@ -178,16 +178,20 @@ class Provider:
         if self.candidate.url:
             from interlock.inference.compatible import CompatibleChat
 
-            given |= {"base_url": self.candidate.url, "http_async_client": self._transport()}
+            given |= {"base_url": self.candidate.url, **self._wire()}
             given |= {"model": self.candidate.model, "api_key": self._key}
             given = {"stream_usage": True, **given}
             return CompatibleChat(**given)
         if self.kind in _OPENAI:
             given = {"use_responses_api": False, "stream_usage": True, **given}
-            given |= {"http_async_client": self._transport()}
+            given |= self._wire()
         if self.candidate.key:
             given["api_key"] = self._key if self.kind == "openai" else self.candidate.key
         return self._known(given)
+
+    def _wire(self) -> dict[str, Any]:
+        """Our own connections, told so: LangChain's client would warn of the ones it makes beside them."""
+        return {"http_async_client": self._transport(), "http_socket_options": ()}
 
     async def _key(self) -> str:
         """The key; asked for like this, LangChain's client makes no second one for synchronous calls."""

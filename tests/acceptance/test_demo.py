@@ -23,7 +23,7 @@ played = pytest.fixture(scope="session")(once)
 # Act 1 ----------------------------------------------------------------------------------------------
 
 
-def test_twelve_tickets_come_to_what_was_expected_of_them(played: Played) -> None:
+def test_fourteen_tickets_come_to_what_was_expected_of_them(played: Played) -> None:
     """The runs in the database ended as the evaluation set says."""
     cases = [json.loads(line) for line in (ROOT / "evals/support/tickets.jsonl").read_text().splitlines()]
     expected = {case["ticket"]["id"]: case["expect"] for case in cases}
@@ -31,7 +31,7 @@ def test_twelve_tickets_come_to_what_was_expected_of_them(played: Played) -> Non
     found = rows(played.folder / "desk/interlock.db", "SELECT input, state, outcome FROM runs")
     came = {json.loads(asked)["id"]: (state, outcome) for asked, state, outcome in found}
 
-    assert len(came) == 12
+    assert len(came) == 14
     assert came == {name: (expected[name]["state"], expected[name]["outcome"]) for name in came}
     assert {"resolved", "degraded", "escalated", "refused", "gave_up", None} == {o for _, o in came.values()}
     assert all(re.search(rf"^  {name}  \w", played.act[1], re.MULTILINE) for name in came)
@@ -51,7 +51,7 @@ def test_replies_are_the_accepted_responses_byte_for_byte(played: Played) -> Non
     )
 
     assert sent == Counter((json.loads(asked)["id"], text) for asked, text in accepted)
-    assert len(sent) == 10 and len(refused) == 1 and refused[0] in accepted
+    assert len(sent) == 12 and len(refused) == 1 and refused[0] in accepted
     assert [text for _, text in sent if words(text) not in words(played.act[1])] == []
 
 
@@ -68,7 +68,39 @@ def test_refunds_are_those_expected(played: Played, tmp_path: Path) -> None:
         ("A-1012", "79.90"): 1,
         ("A-1013", "45.00"): 1,
         ("A-1046", "27.50"): 1,
+        ("A-1059", "39.90"): 1,
     }
+
+
+def test_tickets_in_other_languages_are_read_by_a_model(played: Played) -> None:
+    """The first model fails on both, by a broken reply and by a refusal; the second reads them."""
+    called = rows(
+        played.folder / "desk/interlock.db",
+        "SELECT json_extract(input, '$.id'), body FROM events JOIN bodies USING (run, seq)"
+        " JOIN runs ON runs.id = run WHERE kind = 'model.called'",
+    )
+    told = {ticket: json.loads(body) for ticket, body in called}
+
+    assert {name: each["model"] for name, each in told.items()} == {"T-049": "careful", "T-050": "careful"}
+    assert {name: [(p["model"], p["why"]) for p in each["passed"]] for name, each in told.items()} == {
+        "T-049": [("quick", "malformed reply")],
+        "T-050": [("quick", "rate limited")],
+    }
+    assert all(each["prompt_version"].startswith("reading@1-") for each in told.values())
+
+
+def test_their_risk_is_assessed_by_another_process(played: Played) -> None:
+    """The A2A server has runs of its own, one for each of the two tickets, and the desk used them."""
+    there = rows(played.folder / "risk/interlock.db", "SELECT input, outcome FROM runs")
+    answered = rows(
+        played.folder / "desk/interlock.db", "SELECT count(*) FROM events WHERE kind = 'remote.answered'"
+    )
+
+    assert {json.loads(asked)["id"]: outcome for asked, outcome in there} == {
+        "T-049": "resolved",
+        "T-050": "resolved",
+    }
+    assert answered == [(2,)]
 
 
 def test_somebody_is_asked_and_the_card_is_shown(played: Played) -> None:

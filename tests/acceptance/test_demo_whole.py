@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_no_process_is_left(played: Played) -> None:
     """Carrier, foreman and workers are gone, whoever was killed on the way."""
     pids = [int(line) for line in (played.folder / PROCESSES).read_text().split()]
 
-    assert len(set(pids)) == 6
+    assert len(set(pids)) == 7
     assert [pid for pid in pids if alive(pid)] == []
     assert about(played.folder) == []
 
@@ -89,15 +90,20 @@ def test_nothing_is_written_outside_its_folder(played: Played) -> None:
 
 
 def test_the_totals_are_those_of_the_books(played: Played) -> None:
-    """Tickets and tool calls are those of the stored runs; time is less than the test has measured."""
-    spends = rows(played.folder / "desk/interlock.db", "SELECT spend FROM runs")
-    calls = sum(json.loads(spend)["tool_calls"] for (spend,) in spends)
+    """Tickets, calls, tokens and USD are those of the stored runs; time is less than measured."""
+    stored = rows(played.folder / "desk/interlock.db", "SELECT spend FROM runs")
+    spends = [json.loads(spend) for (spend,) in stored]
+    sums = [sum(each[name] for each in spends) for name in ("tool_calls", "model_calls", "tokens")]
+    usd = sum(Decimal(each["usd"]) for each in spends)
     line = re.fullmatch(
-        r"tickets (\d+) · tool calls (\d+) · time ([\d.]+) s · doubled (\d+) · lost (\d+)", played.act[6]
+        r"tickets (\d+) · tool calls (\d+) · model calls (\d+) · tokens (\d+) · USD ([\d.]+)"
+        r" · time ([\d.]+) s · doubled (\d+) · lost (\d+)",
+        played.act[6],
     )
 
-    assert line and [int(line[n]) for n in (1, 2, 4, 5)] == [len(spends), calls, 0, 0]
-    assert 1 < float(line[3]) < played.seconds
+    assert line and [int(line[n]) for n in (1, 2, 3, 4, 7, 8)] == [len(spends), *sums, 0, 0]
+    assert sums[1] == 2 and Decimal(line[5]) == usd > 0
+    assert 1 < float(line[6]) < played.seconds
 
 
 def test_a_doubled_and_a_lost_thing_are_counted(played: Played, tmp_path: Path) -> None:
