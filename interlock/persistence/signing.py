@@ -48,6 +48,11 @@ class Signer:
         """The name of the key that signs."""
         return key_id(_raw(self._key))
 
+    @property
+    def public(self) -> bytes:
+        """The public key, as its 32 bytes."""
+        return _raw(self._key)
+
     def sign(self, data: bytes) -> str:
         """The signature, in hexadecimal.
 

@@ -10,7 +10,6 @@ from interlock.bootstrap import Bound
 from interlock.core.canonical import Json
 from interlock.core.hosting import Offer, Page, Step, View, Wanted, may_answer
 from interlock.core.limits import Limits
-from interlock.core.ports import SystemClock
 from interlock.core.principal import Principal
 from interlock.core.questions import Answer
 from interlock.core.runs import FINAL
@@ -40,7 +39,7 @@ class Host:
         self.app = app
         self._hosted = SqlHosted(app.stores.database)
         self._changes = Changes(app.stores.database, self._hosted, look_s)
-        self._clock = SystemClock()
+        self._clock = app.stores.clock
         self._turns = asyncio.Semaphore(at_once)
         self._reap_s = reap_s
         self._working: dict[str, asyncio.Task[None]] = {}

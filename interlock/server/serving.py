@@ -5,7 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import uvicorn
 
@@ -45,7 +45,8 @@ class Served:
     grpc: str | None
     names: tuple[str, ...]
     """What is served; the first is at the root."""
-    hosts: dict[str, Host] = field(default_factory=dict[str, Host])
+    hosts: dict[str, Host]
+    pushes: Pushes
 
 
 @asynccontextmanager
@@ -75,7 +76,7 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
             site = replace(site, grpc=grpc)
         await stack.enter_async_context(_http(site, listening, hosts))
         stack.callback(lambda: [host.closing() for host in hosts.values()])
-        yield Served(site.url, grpc, tuple(hosts), hosts)
+        yield Served(site.url, grpc, tuple(hosts), hosts, pushes)
 
 
 def _pushes(app: Bound, hosts: Mapping[str, Host], settings: Settings) -> Pushes:
