@@ -18,8 +18,8 @@ from interlock.persistence.signing import verify
 from interlock.settings import ServeSettings
 from interlock.testing.clock import StillClock
 from tests import served
-from tests.receiver import Sent, receiver
 from tests.served import Note
+from tests.told import Sent, receiver
 
 OPEN = ServeSettings(push_hosts=("127.0.0.1",), push_http=True)
 
