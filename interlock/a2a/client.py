@@ -141,9 +141,12 @@ class Peer:
         """
         client = await self._client(streaming=False)
         try:
-            return of_task(await client.get_task(GetTaskRequest(id=task), context=_context("")))
+            found = await client.get_task(GetTaskRequest(id=task), context=_context(""))
         except Exception as error:
             raise self._failure(error) from error
+        if found.id != task:
+            raise Lost(f"{self.place.url} was asked for a task and told of another: it cannot be read.")
+        return of_task(found)
 
     async def find(self, context: str, message: str) -> Heard | None:
         """The task that a message has begun; None where it cannot be told whether there is one.

@@ -104,7 +104,10 @@ async def typed_inputs(
     Raises:
         pydantic.ValidationError: if stored data no longer has the type the body wants.
     """
-    return [taken.validate_python(await load(given[name], artifacts)) for name, taken in takes.items()]
+    # A fallback takes the same types in the same order, and may name them otherwise.
+    named = [given[name] for name in takes] if takes.keys() == given.keys() else list(given.values())
+    pairs = zip(takes.values(), named, strict=True)
+    return [taken.validate_python(await load(each, artifacts)) for taken, each in pairs]
 
 
 def _part_of(held: dict[str, Any], path: tuple[str, ...]) -> Given:
