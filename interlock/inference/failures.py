@@ -42,6 +42,14 @@ _TOO_LONG = (
     "prompt is too long",
     "too many tokens",
 )
+_NO_MODEL = ("model_not_found", "invalid model name", "model not found", "no such model", "unknown model")
+_NO_KEY = ("no connected db",)
+"""LiteLLM's word for a key that it does not know, while it has no database of keys."""
+_BY_WORDS = (
+    (_TOO_LONG, "context too long"),
+    (_NO_MODEL, "unknown model"),
+    (_NO_KEY, "credentials refused"),
+)
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What clients raise over a body that is no reply."""
 _QUOTA_S = 60.0
@@ -101,11 +109,14 @@ def failure(error: BaseException) -> ProviderFailed:
 
 
 def _kind(error: BaseException, seen: _Seen) -> str:
-    for kind, words in _TYPES:
-        if isinstance(error, kind):
-            return words
-    if seen.status in (400, 422) and _says_too_long(error, seen.code):
-        return "context too long"
+    for known, kind in _TYPES:
+        if isinstance(error, known):
+            return kind
+    if seen.status in (400, 422):  # where not even the code says more than that the request was refused
+        told = f"{seen.code} {error}".lower()
+        for words, kind in _BY_WORDS:
+            if any(each in told for each in words):
+                return kind
     return _STATUS.get(seen.status or 0, "")
 
 
@@ -113,11 +124,6 @@ def _by_class(status: int) -> ProviderFailed:
     if 400 <= status < 500:
         return ProviderFailed(f"request refused ({status})", ours=True)
     return ProviderFailed(f"error {status}")
-
-
-def _says_too_long(error: BaseException, code: str) -> bool:
-    told = f"{code} {error}".lower()
-    return any(words in told for words in _TOO_LONG)
 
 
 def _seen(error: BaseException) -> _Seen:

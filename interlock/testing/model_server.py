@@ -121,6 +121,8 @@ class ModelServer:
     """Characters of a piece of a streamed reply."""
     pause_s: float = 0.0
     """Seconds between two pieces."""
+    port: int = 0
+    """Where it listens; 0 picks a free port."""
     book: list[Asked] = field(default_factory=list[Asked])
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -134,7 +136,7 @@ class ModelServer:
 
     async def __aenter__(self) -> Self:
         """Starts on a free port of the loopback interface."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
         return self
 
     async def __aexit__(self, *error: object) -> None:
