@@ -15,14 +15,12 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
-    overload,
 )
 
 from pydantic import TypeAdapter
 
 from interlock.core.bodies import Remote, Thinking
 from interlock.core.canonical import digest
-from interlock.core.doors import Doors
 from interlock.core.fingerprints import fingerprint
 from interlock.core.limits import AGENT_LIMITS, Limits
 from interlock.core.policy import Policy
@@ -33,8 +31,6 @@ from interlock.core.tools import Granted, Tool, named
 from interlock.errors import BuildError, PlanInvalid
 
 Ins = TypeVarTuple("Ins")
-Taken = TypeVar("Taken")
-Made = TypeVar("Made")
 Out = TypeVar("Out")
 
 _NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
@@ -47,65 +43,9 @@ NotFor: TypeAlias = str | Callable[[Any], bool]
 class Agent(Generic[*Ins, Out]):
     """A specialist: what it takes, what it returns, what it may use, and how it works.
 
-    Immutable once made. `version` is the digest of its definition and stands in every event.
+    Immutable once made. `version` is the digest of its definition and stands in every event. Programs use
+    `interlock.Agent`, whose signatures say which body takes what.
     """
-
-    @overload
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        *,
-        run: Callable[[*Ins, Doors], Awaitable[Out | Completed[Out] | Degraded[Out] | GaveUp]],
-        tools: Sequence[Granted] = (),
-        not_for: Sequence[NotFor] = (),
-        limits: Limits = AGENT_LIMITS,
-        attempts: int = 2,
-        fallback: "Agent[*Ins, Out] | None" = None,
-        escalates: bool = False,
-        max_activations: int = 10,
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        *,
-        graph: object,
-        write: Callable[[*Ins], Mapping[str, Any]],
-        read: Callable[[Mapping[str, Any]], Out | Completed[Out] | Degraded[Out] | GaveUp],
-        tools: Sequence[Granted] = (),
-        not_for: Sequence[NotFor] = (),
-        limits: Limits = AGENT_LIMITS,
-        max_steps: int | None = None,
-        attempts: int = 2,
-        fallback: "Agent[*Ins, Out] | None" = None,
-        escalates: bool = False,
-        max_activations: int = 10,
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self: "Agent[Taken, Made]",
-        name: str,
-        description: str,
-        *,
-        input: type[Taken],
-        output: type[Made],
-        prompt: str | Path,
-        model: str = "default",
-        skills: Sequence[str | Path] = (),
-        reasoning: str = "",
-        tools: Sequence[Granted] = (),
-        not_for: Sequence[NotFor] = (),
-        limits: Limits = AGENT_LIMITS,
-        max_steps: int | None = None,
-        attempts: int = 2,
-        fallback: "Agent[Taken, Made] | None" = None,
-        escalates: bool = False,
-        max_activations: int = 10,
-    ) -> None: ...
 
     def __init__(
         self,

@@ -94,6 +94,7 @@ def _attempt(name: str, attempt: AttemptStory, of: int) -> list[str]:
         told.append(sentence(f"It was told: {attempt.feedback}"))
     told += _handed(attempt)
     told += work(attempt.tools, attempt.models, "It")
+    told += _thought(attempt)
     if attempt.quarantined:
         told.append(sentence(f"Its output was kept from everybody: {attempt.quarantined}"))
     if attempt.judge is not None:
@@ -110,6 +111,20 @@ def _attempt(name: str, attempt: AttemptStory, of: int) -> list[str]:
             "done before was not done again."
         )
     return lines + [f"  {sentence}" for sentence in told]
+
+
+def _thought(attempt: AttemptStory) -> list[str]:
+    """What its model read up, what did not fit its window, and what it says where it gave up."""
+    lines = [f"Its model read the skill {listed(attempt.skills)}."] if attempt.skills else []
+    fitted = attempt.fitted
+    if fitted:
+        room = f"of {count(fitted.tokens, 'token')} {fitted.sent_tokens} were sent"
+        gone = f"{count(fitted.cut, 'answer')} cut and {count(fitted.dropped, 'message')} replaced by notes"
+        calls = count(fitted.times, "call")
+        lines.append(f"{calls} of its model did not fit the window: {room}, with {gone}.")
+    if attempt.tried:
+        lines.append(f"It had tried {listed(attempt.tried)}.")
+    return [*lines, sentence(f"It would need {attempt.needs}")] if attempt.needs else lines
 
 
 def _handed(attempt: AttemptStory) -> list[str]:

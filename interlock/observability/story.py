@@ -136,6 +136,19 @@ class ModelCall(BaseModel, frozen=True, extra="forbid"):
     after: float
 
 
+class FittedStory(BaseModel, frozen=True, extra="forbid"):
+    """The fullest conversation that had to be fitted to its model's window."""
+
+    times: int
+    """How many calls had to be fitted."""
+    tokens: int
+    sent_tokens: int
+    cut: int
+    """Answers of tools that were shortened."""
+    dropped: int
+    """Messages that were left out, with a line for each call in them."""
+
+
 class AttemptStory(BaseModel, frozen=True, extra="forbid"):
     """One attempt of a task."""
 
@@ -151,12 +164,20 @@ class AttemptStory(BaseModel, frozen=True, extra="forbid"):
     omitted: tuple[Omitted, ...] = ()
     tools: tuple[ToolCall, ...] = ()
     models: tuple[ModelCall, ...] = ()
+    skills: tuple[str, ...] = ()
+    """What its model read up, as `skill/file`."""
+    fitted: FittedStory | None = None
+    """Absent where every conversation had room."""
     status: str = ""
     """How it ended; empty while it has not."""
     output: Json = None
     """The output, or its digest and size where it is large."""
     why: str = ""
     code: str = ""
+    tried: tuple[str, ...] = ()
+    """What was tried before it gave up."""
+    needs: str = ""
+    """What would be needed, where it gave up."""
     quarantined: str = ""
     """Why an output without its schema was kept from everybody."""
     judge: str | None = None

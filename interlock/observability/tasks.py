@@ -6,6 +6,7 @@ from interlock.observability.calls import model_calls, tool_calls
 from interlock.observability.facts import Fact, of_kind, text_of, words
 from interlock.observability.story import (
     AttemptStory,
+    FittedStory,
     Given,
     ModelCall,
     Omitted,
@@ -86,6 +87,8 @@ def _attempt(
         ),
         tools=tools,
         models=model_calls(facts),
+        skills=tuple(f"{f.text('skill')}/{f.text('file')}" for f in of_kind(facts, "skill.loaded")),
+        fitted=_fitted(list(of_kind(facts, "context.fitted"))),
         quarantined=invalid.text("why") if invalid else "",
         judge=judged.text("judge") if judged else None,
         diverged=left_out[-1] if left_out else "",
@@ -93,6 +96,14 @@ def _attempt(
         executions=1 + len(again),
     )
     return story if back is None else _ended(story, back)
+
+
+def _fitted(facts: Sequence[Fact]) -> FittedStory | None:
+    """The last of the conversations that had to be fitted, which is the fullest."""
+    if not facts:
+        return None
+    told = {name: facts[-1].whole(name) or 0 for name in ("tokens", "sent_tokens", "cut", "dropped")}
+    return FittedStory(times=len(facts), **told)
 
 
 def _ended(story: AttemptStory, back: Fact) -> AttemptStory:
@@ -103,6 +114,8 @@ def _ended(story: AttemptStory, back: Fact) -> AttemptStory:
             "output": back.value("output"),
             "why": back.note("why"),
             "code": back.note("code"),
+            "tried": words(back.body.get("tried")),
+            "needs": back.note("needs"),
             "evidence": evidence,
             "artifacts": tuple(text_of(each, "name") for each in back.items("artifacts")),
             "returned_after": back.after,

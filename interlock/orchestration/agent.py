@@ -1,15 +1,20 @@
 """The agent as programs use it: a specialist that can also stand as a node in a hand-written graph."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar, TypeVarTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from langgraph.runtime import Runtime
 
 from interlock.core.agents import Agent as Declared
+from interlock.core.agents import NotFor
 from interlock.core.canonical import plain
+from interlock.core.doors import Doors
+from interlock.core.limits import AGENT_LIMITS, Limits
 from interlock.core.policy import Policy
-from interlock.core.results import Stored
+from interlock.core.results import Completed, Degraded, GaveUp, Stored
+from interlock.core.tools import Granted
 from interlock.errors import BuildError
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.local import LocalArtifacts, LocalLedger, LocalTools
@@ -19,10 +24,77 @@ from interlock.orchestration.wiring import default_policy
 
 Ins = TypeVarTuple("Ins")
 Out = TypeVar("Out")
+Taken = TypeVar("Taken")
+Made = TypeVar("Made")
 
 
 class Agent(Declared[*Ins, Out], Generic[*Ins, Out]):
     """A specialist; see `interlock.core.agents.Agent` for what it is made of."""
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        run: Callable[[*Ins, Doors], Awaitable[Out | Completed[Out] | Degraded[Out] | GaveUp]],
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        attempts: int = 2,
+        fallback: "Agent[*Ins, Out] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        graph: object,
+        write: Callable[[*Ins], Mapping[str, Any]],
+        read: Callable[[Mapping[str, Any]], Out | Completed[Out] | Degraded[Out] | GaveUp],
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        max_steps: int | None = None,
+        attempts: int = 2,
+        fallback: "Agent[*Ins, Out] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Agent[Taken, Made]",
+        name: str,
+        description: str,
+        *,
+        input: type[Taken],
+        output: type[Made],
+        prompt: str | Path,
+        model: str = "default",
+        skills: Sequence[str | Path] = (),
+        reasoning: str = "",
+        tools: Sequence[Granted] = (),
+        not_for: Sequence[NotFor] = (),
+        limits: Limits = AGENT_LIMITS,
+        max_steps: int | None = None,
+        attempts: int = 2,
+        fallback: "Agent[Taken, Made] | None" = None,
+        escalates: bool = False,
+        max_activations: int = 10,
+    ) -> None: ...
+
+    def __init__(self, name: str, description: str, **options: Any) -> None:
+        """Makes an agent of a coded body (`run`), a prompt, or a compiled graph; see the class above.
+
+        Raises:
+            BuildError: if the name, annotations, files or bounds are wrong.
+        """
+        super().__init__(name, description, **options)
 
     def node(
         self, *inputs: str, into: str | None = None, policy: Policy | None = None

@@ -15,6 +15,9 @@ from interlock.core.stores import Line
 from interlock.errors import ToolFailed
 from interlock.inference.minds import PromptMinds
 from interlock.mcp.servers import ToolServer
+from interlock.observability.explain import explain
+from interlock.observability.narrate import narrate
+from interlock.orchestration.checks import nobody_gave_up
 from interlock.testing.model_server import ModelServer, Refuses, Says
 from tests.desk import Order, Refund, Reply, Shop, Ticket, settings
 from tests.prompts import Actor, Said, Script, write_prompt
@@ -32,6 +35,7 @@ class Desk:
         self.folder = folder
         self.shop = Shop(folder / "shop.db")
         self.model = Actor(script)
+        self.checks: list[Any] = []
         self.guards = options.pop("guards", Guards())
         prompt = options.pop("prompt", None) or write_prompt(folder, "Pay back what {input.id} cost.")
         tools = options.pop("tools", [self.shop.latest_order, self.shop.pay_back])
@@ -59,6 +63,7 @@ class Desk:
             routes=[route],
             policy=self.policy,
             answer=answer,
+            checks=self.checks,
             examples=[Ticket(text="1")],
         ).build()
 
@@ -555,3 +560,23 @@ async def test_a_body_on_the_real_wire(tmp_path: Path) -> None:
     assert set(asked.tools) == {"shop__latest_order", "shop__pay_back", "answer", "give_up"}
     assert run.spend.model_calls == 3  # one was refused by the server, and sent again
     assert desk.model.heard == []
+
+
+async def test_giving_up_reaches_a_person_before_anything_leaves(tmp_path: Path) -> None:
+    """With the check for it, the owner sees why and what is needed, and decides whether the answer leaves."""
+    desk = Desk(tmp_path, [GIVE_UP])
+    desk.checks = [nobody_gave_up]
+
+    async with desk.app() as app:
+        run = await app.run(Ticket(text="1"))
+        (question,) = await app.questions(run.id)
+        waiting = (run.state, run.response)
+        await app.answer(question.id, yes=True)
+        run = await app.resume(run.id)
+        story = explain(run, await app.stores.record.lines(run.id))
+
+    assert waiting == ("waiting_for_approval", None)
+    assert "returns: no such order (needed: its number)" in str(question.model_dump())
+    assert (run.outcome, len(desk.model.heard)) == ("gave_up", 1)
+    assert "It had tried looking it up." in "\n".join(narrate(story))
+    assert "It would need its number." in "\n".join(narrate(story))

@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from interlock import Agent, Findings, Limits, Plan, Policy, Supervisor, Task, ToolServer, bind
 from interlock.core.models import ModelCall
 from interlock.inference.window import fit, size, turns_of
+from interlock.observability.explain import explain
+from interlock.observability.narrate import narrate
 from tests.desk import Reply, Ticket, settings
 from tests.prompts import Actor, Said, write_prompt
 
@@ -93,6 +95,7 @@ async def test_two_hundred_turns_stay_within_the_window(tmp_path: Path) -> None:
     async with bind(reader(tmp_path), settings=settings(tmp_path), models=model) as app:
         run = await app.run(Ticket(text="What is the door's number?"))
         lines = await app.stores.record.lines(run.id)
+        story = "\n".join(narrate(explain(run, lines)))
 
     newest = model.heard[-1]
     assert run.response == {"text": "4711"}
@@ -106,6 +109,7 @@ async def test_two_hundred_turns_stay_within_the_window(tmp_path: Path) -> None:
     assert fitted[-1]["sent_tokens"] <= fitted[-1]["room"]
     assert len(fitted[-1]["left_out"]) == fitted[-1]["cut"] + fitted[-1]["dropped"] > 300
     assert "the task, the first 3 and the last 4 turns stay" in fitted[-1]["rule"]
+    assert f"{len(fitted)} calls of its model did not fit the window" in story
     for call in model.heard:
         assert_whole(call)
 

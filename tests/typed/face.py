@@ -18,6 +18,7 @@ from interlock import (
     Gate,
     GaveUp,
     Limits,
+    ModelRoute,
     Plan,
     Policy,
     Supervisor,
@@ -118,6 +119,20 @@ audited = Agent("audit", "A graph of its own.", graph=object(), write=write, rea
 assert_type(audited, Agent[Order, Refund])
 
 
+thinking = Agent(
+    "thinking",
+    "Thinks about an order.",
+    input=Order,
+    output=Refund,
+    prompt="prompts/returns.md",
+    model="careful",
+)
+assert_type(thinking, Agent[Order, Refund])
+Agent("broken", "A prompt without an input.", output=Refund, prompt="x.md")  # pyright: ignore[reportCallIssue]
+Agent("broken", "A prompt and a body.", input=Order, output=Refund, prompt="x.md", run=look_up)  # pyright: ignore[reportCallIssue]
+ModelRoute("careful", "fast")  # pyright: ignore[reportCallIssue]
+
+
 def no_colour(colour: object) -> None:
     """Takes what an order does not have."""
 
@@ -129,6 +144,8 @@ def lost_parcel(ticket: Ticket) -> Plan | None:
     assert_type(order.output, Order)
     assert_type(refund.output, Refund)
     Task(audited, order.output)
+    assert_type(Task(thinking, order.output).output, Refund)
+    Task(thinking, ticket)  # pyright: ignore[reportArgumentType]
     Task(returns, ticket, ticket)  # pyright: ignore[reportArgumentType]
     Task(returns, order.output)  # pyright: ignore[reportArgumentType]
     Task(orders, order.output)  # pyright: ignore[reportArgumentType]
@@ -145,7 +162,12 @@ def answer(ticket: Ticket, findings: Findings) -> Reply:
 
 policy = Policy().allow(orders, latest_order).ask(returns, pay_back, whom="shift-lead")
 support = Supervisor(
-    "support", request=Ticket, response=Reply, agents=[orders, returns], routes=[lost_parcel], answer=answer
+    "support",
+    request=Ticket,
+    response=Reply,
+    agents=[orders, returns],
+    routes=[lost_parcel, ModelRoute("careful")],
+    answer=answer,
 )
 assert_type(support, Supervisor[Ticket, Reply])
 assert_type(Gate(Reply), Gate[Reply])
