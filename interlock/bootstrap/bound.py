@@ -23,6 +23,7 @@ from interlock.core.runs import Run
 from interlock.inference.minds import PromptMinds
 from interlock.mcp.gateway import Gateway
 from interlock.mcp.servers import ToolServer
+from interlock.observability.langfuse import prompts
 from interlock.observability.tracing import Tracer, tracer
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.supervisor import SupervisorGraph
@@ -54,7 +55,9 @@ class Bound:
         self._clock = clock or SystemClock()
         self.chosen: ChosenModels = ChosenModels(settings, self._clock)
         self._models = models or self.chosen
-        self._minds: Minds | None = PromptMinds(windows=None if models else self.chosen.window)
+        self._prompts = prompts(settings)
+        windows = None if models else self.chosen.window
+        self._minds: Minds | None = PromptMinds(prompts=self._prompts, windows=windows)
         self._guards = guards
         graph, policy = as_graph(graph, policy)
         supervisor = graph.supervisor if isinstance(graph, SupervisorGraph) else None
@@ -89,6 +92,8 @@ class Bound:
             Checkpoints.open(self.stores.database, fencing=self._guards.fencing)
         )
         self._stack.push_async_callback(self.chosen.close)
+        if self._prompts is not None:
+            self._stack.push_async_callback(self._prompts.close)
         self.gateway: Gateway = Gateway(self.policy, self._clock, self._servers)
         self._stack.push_async_callback(self.gateway.close)
         self._remotes = remotes_of(self._settings, self.stores, self._clock)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from interlock.core.canonical import digest
 from interlock.core.trace import trace_of
+from interlock.errors import BadInput
 from interlock.observability.exporting import TIMEOUT_S, check, place, unreachable
 from interlock.observability.outbox import NotSent, Once, Outbox
 from interlock.observability.traced import Score
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("interlock.tracing")
 _PROMPT_S, _KEPT_S = 2.0, 60.0
 _NAME = "interlock"
+PROMPT_VERSION = "langfuse-"
+"""What stands before the number in the version of a prompt that came from Langfuse."""
 
 
 def configured(settings: Settings) -> bool:
@@ -169,6 +172,22 @@ def _client(settings: Settings, seconds: float) -> "tuple[LangfuseAPI, Any]":
 # Prompts ---------------------------------------------------------------------------------------
 
 
+def prompts(settings: Settings) -> "LangfusePrompts | None":
+    """Where prompts come from as the settings say; None: from their files alone.
+
+    Raises:
+        BadInput: they shall come from Langfuse, but its keys are missing.
+    """
+    if settings.prompts_from == "files":
+        return None
+    if not configured(settings):
+        raise BadInput(
+            "`prompts_from` is langfuse, but a key is missing: set LANGFUSE_PUBLIC_KEY and "
+            "LANGFUSE_SECRET_KEY."
+        )
+    return LangfusePrompts(settings)
+
+
 class LangfusePrompts:
     """Reads prompts from Langfuse; implements the `Prompts` port.
 
@@ -185,7 +204,7 @@ class LangfusePrompts:
         self._told = False
 
     async def text(self, name: str, file_text: str) -> tuple[str, str]:
-        """The prompt under the label, and `v` with its number; the file's text and nothing if there is none.
+        """The prompt under the label, and its number; the file's text and nothing if there is none.
 
         It never raises, and waits no longer than two seconds.
         """
@@ -223,4 +242,4 @@ class LangfusePrompts:
         # A conversation cannot stand in for one text; an empty one would leave an agent without any.
         if not isinstance(found.prompt, str) or not found.prompt.strip():
             return None
-        return found.prompt, f"v{found.version}"
+        return found.prompt, f"{PROMPT_VERSION}{found.version}"

@@ -107,11 +107,15 @@ class Outbox(Generic[T]):
         if lost > 0:
             self._say("more came than could be sent")
 
-    def close(self, seconds: float) -> None:
-        """Sends what is left, for at most so many seconds, and drops the rest."""
+    def stop(self) -> None:
+        """Takes no more; what is left is being sent. Returns at once."""
         self._closing.set()
         with self._changed:
             self._changed.notify()
+
+    def close(self, seconds: float) -> None:
+        """Sends what is left, for at most so many seconds, and drops the rest."""
+        self.stop()
         thread = self._thread
         if thread is None:
             return
@@ -174,5 +178,7 @@ class Outbox(Generic[T]):
 def close_all(outboxes: Sequence[Outbox[object]], seconds: float) -> None:
     """Closes several within one bound."""
     until = monotonic() + seconds
+    for outbox in outboxes:
+        outbox.stop()
     for outbox in outboxes:
         outbox.close(until - monotonic())

@@ -1,6 +1,7 @@
 """What the spans of agents, tools and models say of them."""
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 
 from interlock.core.canonical import Json
@@ -80,6 +81,8 @@ def generation(fact: Fact, content: Content) -> Attributes:
     model, prompt, reply = fact.note("model"), fact.note("prompt"), _reply(fact)
     tokens_in, tokens_out = fact.whole("input_tokens"), fact.whole("output_tokens")
     provider, colon, _ = model.partition(":")
+    # Only prompts that Langfuse keeps have its numbers, and only those can be linked to.
+    kept_there = re.match(r"langfuse-(\d+)", version)
     told: dict[str, Json] = {
         "route": fact.note("route"),
         "prompt_version": version,
@@ -98,8 +101,7 @@ def generation(fact: Fact, content: Content) -> Attributes:
         a.FINISH: [fact.note("finish")] if fact.note("finish") else None,
         a.PROMPT_NAME: name,
         a.GEN_PROMPT_NAME: name,
-        # Only Langfuse's own prompts have numbers, and only those can be linked to.
-        a.PROMPT_VERSION: int(version[1:]) if version.startswith("v") and version[1:].isdigit() else None,
+        a.PROMPT_VERSION: int(kept_there[1]) if kept_there else None,
         a.INPUT: content.words(prompt),
         a.OUTPUT: content.words(reply),
         a.INPUT_MESSAGES: a.messages("user", content.words(prompt)),

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from interlock import Agent, Plan, Supervisor, Task, bind
 from interlock.core.trace import trace_of
+from interlock.errors import BadInput
 from interlock.observability import langfuse
 from interlock.observability.langfuse import LangfusePrompts, post, score
 from interlock.settings import Settings
-from tests.desk import settings
+from tests.desk import Refund, Reply, Ticket, settings
+from tests.prompts import Actor, write_prompt
 from tests.receiver import Receiver
 
 
@@ -96,8 +99,8 @@ async def test_prompts_come_from_langfuse_under_their_label(tmp_path: Path) -> N
         staged = await other.text("agents/returns", "from the file")
         await other.close()
 
-    assert got == [("Decide on refunds.", "v7")] * 3
-    assert staged == ("Try something.", "v8")
+    assert got == [("Decide on refunds.", "langfuse-7")] * 3
+    assert staged == ("Try something.", "langfuse-8")
     assert len(receiver.requests) == 2
 
 
@@ -152,7 +155,57 @@ async def test_a_prompt_read_once_outlives_an_outage(tmp_path: Path, monkeypatch
         got.append(await prompts.text("returns", "file"))
         await prompts.close()
 
-    assert got == [("First.", "v1"), ("First.", "v1"), ("Second.", "v2")]
+    assert got == [("First.", "langfuse-1"), ("First.", "langfuse-1"), ("Second.", "langfuse-2")]
+
+
+def thinker(folder: Path) -> Any:
+    """One agent with a prompt, asked once."""
+    agent = Agent(
+        "returns",
+        "Decides on a refund.",
+        input=Ticket,
+        output=Refund,
+        prompt=write_prompt(folder, "From the file: {input.text}", "returns.md"),
+    )
+
+    def always(ticket: Ticket) -> Plan:
+        """Always."""
+        return Plan(Task(agent, ticket))
+
+    return Supervisor(
+        "thinker",
+        request=Ticket,
+        response=Reply,
+        agents=[agent],
+        routes=[always],
+        answer=lambda ticket, findings: Reply(text="Done."),
+        examples=[Ticket(text="x")],
+    ).build()
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_an_agent_thinks_with_langfuses_prompt_or_with_its_file(there: bool, tmp_path: Path) -> None:
+    """The model is told Langfuse's words, and the generation links to their version; else the file's."""
+    model = Actor([{"answer": {"order_id": "A-1", "amount": "5"}}])
+    with Receiver() as receiver:
+        if there:
+            receiver.prompts["returns", "production"] = ("From Langfuse: {input.text}", 7)
+        given = keyed(tmp_path, receiver.url, prompts_from="langfuse")
+        async with bind(thinker(tmp_path), settings=given, models=model) as app:
+            run = await app.run(Ticket(text="it is broken"))
+
+    assert run.outcome == "resolved", run.reason
+    source = "Langfuse" if there else "the file"
+    assert f"From {source}: it is broken" in str(model.heard[0].messages[0].content)
+    call = receiver.one("actor").attributes
+    assert call["langfuse.observation.prompt.name"] == call["gen_ai.prompt.name"] == "returns"
+    assert call.get("langfuse.observation.prompt.version") == (7 if there else None)
+
+
+def test_prompts_from_langfuse_need_its_keys(tmp_path: Path) -> None:
+    """The setting without keys is refused when a graph is bound, not when a prompt is needed."""
+    with pytest.raises(BadInput, match="a key is missing: set LANGFUSE_PUBLIC_KEY"):
+        bind(thinker(tmp_path), settings=settings(tmp_path, prompts_from="langfuse"))
 
 
 async def test_tasks_that_start_together_ask_for_a_prompt_once(tmp_path: Path) -> None:
@@ -163,4 +216,4 @@ async def test_tasks_that_start_together_ask_for_a_prompt_once(tmp_path: Path) -
         got = await asyncio.gather(*(prompts.text("returns", "file") for _ in range(10)))
         await prompts.close()
 
-    assert set(got) == {("Text.", "v1")} and len(receiver.requests) == 1
+    assert set(got) == {("Text.", "langfuse-1")} and len(receiver.requests) == 1

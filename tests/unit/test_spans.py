@@ -162,7 +162,7 @@ def test_a_failed_model_call_is_a_failed_generation() -> None:
 
 @pytest.mark.parametrize(
     ("said", "name", "number"),
-    [("returns@v7", "returns", 7), ("returns@4f1a", "returns", None), ("", None, None)],
+    [("returns@langfuse-7-4f1a00", "returns", 7), ("returns@7-4f1a00", "returns", None), ("", None, None)],
 )
 def test_a_generation_names_its_prompt(said: str, name: str | None, number: int | None) -> None:
     """A prompt of Langfuse's is linked by name and number; a file's version is told beside it."""
