@@ -46,6 +46,8 @@ def tool_calls(facts: Iterable[Fact]) -> list[tuple[int, ToolCall]]:
             calls.append(_Call(fact))
         elif fact.kind in _EFFECTS:
             _effect(calls, fact)
+        elif fact.kind.startswith("remote."):
+            _remote(calls, fact)
         elif fact.kind == "effect.compensated":
             _taken_back(calls, fact)
         elif fact.kind == "receipt.refused":
@@ -127,6 +129,25 @@ def _effect(calls: list[_Call], fact: Fact) -> None:
     state = fact.note("state")
     call.fields["state"] = state if state in ("confirmed", "failed") else fact.kind.partition(".")[2]
     call.fields["seconds"] = round(fact.after - call.fields["after"], 6)
+
+
+def _remote(calls: list[_Call], fact: Fact) -> None:
+    """What a remote agent was given is one call, from its first message to its answer."""
+    name = f"the remote agent {fact.text('remote')} at {fact.text('url')}"
+    found = [call for call in calls if call.fields["tool"] == name and call.state == "sent"]
+    if fact.kind == "remote.sent":
+        if not found:
+            calls.append(_Call(fact))
+            asked = fact.value("asked")
+            waits: dict[str, Any] = {"digest": None, "bytes": None, "error": "it has not answered"}
+            calls[-1].fields |= {"tool": name, "state": "sent", "arguments": asked, **waits}
+        return
+    for call in found[-1:]:
+        call.fields["error"] = ""
+        call.learn(fact)
+        if fact.kind == "remote.canceled":
+            call.fields["error"] = f"it was asked to stop: {fact.text('why')}"
+        call.fields["state"] = "answered"
 
 
 def _said_no(calls: list[_Call], fact: Fact, name: str) -> None:

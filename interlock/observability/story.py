@@ -97,8 +97,8 @@ class ToolCall(BaseModel, frozen=True, extra="forbid"):
     tool: str
     effect: bool
     state: str
-    """`answered` or `denied`; of an effect also `planned`, `rejected`, `sent`, `confirmed`, `failed`,
-    `unknown`, `compensated`."""
+    """`answered` or `denied`; of a remote agent also `sent`; of an effect also `planned`, `rejected`, `sent`,
+    `confirmed`, `failed`, `unknown`, `compensated`."""
     arguments: Json = None
     verdict: str = ""
     """What the policy said: `allow`, `ask` or `deny`."""

@@ -648,3 +648,25 @@ def test_an_empty_record_is_an_empty_story() -> None:
     story = explain(None, [])
 
     assert (story.run, story.events, story.timing.total) == ("", 0, 0.0)
+
+
+def test_a_remote_agent_is_told_as_one_call() -> None:
+    """From its first message, over its questions, to its answer; or it was stopped, or is silent."""
+    named = {"remote": "risk", "url": "https://risk.example"}
+    first: Event = (1, "remote.sent", "agent:a", "a", 1, {**named, "asked": "Score this", "bytes": 10})
+    again: Event = (2, "remote.sent", "agent:a", "a", 1, {**named, "asked": "yes", "turn": 1, "bytes": 3})
+    told = {**named, "answer": {"level": "low"}, "digest": "d" * 64, "bytes": 15, "seconds": 2.5}
+    (answered,) = calls(first, again, (3, "remote.answered", "agent:a", "a", 1, told))
+    (silent,) = calls(first)
+    stopped = {**named, "told": True, "why": "its time was over"}
+    (canceled,) = calls(first, (3, "remote.canceled", "agent:a", "a", 1, stopped))
+
+    assert answered.tool == "the remote agent risk at https://risk.example"
+    assert (answered.state, answered.arguments, answered.answer) == (
+        "answered",
+        "Score this",
+        {"level": "low"},
+    )
+    assert (answered.seconds, answered.bytes, answered.error) == (2.5, 15, "")
+    assert (silent.state, silent.error) == ("sent", "it has not answered")
+    assert canceled.error == "it was asked to stop: its time was over"
