@@ -142,6 +142,18 @@ async def test_a_peer_stops_when_our_run_is_canceled(name: str, served: Serve, t
     note(name, "serves", "cancel", "works")
 
 
+@pytest.mark.parametrize("name", ["adk", "agent_framework", "strands"])
+async def test_a_peer_stops_when_our_time_is_over(name: str, served: Serve, tmp_path: Path) -> None:
+    """Out of time, the peer is told so: nobody works on for an answer that nobody waits for."""
+    peer = served(name)
+    before = len(peer.words())
+    async with calling(peer.url, tmp_path, seconds=3) as app:
+        run = await app.run(Wish(text="slow work"))
+
+    assert run.outcome != "resolved"
+    assert await peer.until("stopped", before)
+
+
 async def test_crewai_names_its_task_only_when_it_is_over(served: Serve, tmp_path: Path) -> None:
     """What has no id cannot be canceled: our run ends, its model works on."""
     run, words = await canceled(served("crewai"), tmp_path)
