@@ -111,7 +111,7 @@ class Projection:
 
     def _left(self, begun: Fact, fact: Fact) -> None:
         unknown = begun.kind == "effect.sent"
-        name = begun.note("tool") or begun.note("agent") or begun.actor
+        name = begun.note("tool") or begun.note("agent") or begun.note("remote") or begun.actor
         status = "it is not known whether it happened" if unknown else "it was not done when the run ended"
         values = observed("tool" if unknown else "agent", "ERROR" if unknown else "WARNING", status)
         values |= {a.TOOL_NAME: name} if unknown else {a.AGENT_NAME: name}
@@ -199,18 +199,30 @@ class Projection:
         )
 
     def _remote_sent(self, fact: Fact) -> None:
-        self._open["remote", fact.task, str(fact.attempt)] = fact
+        """Each message is a span of its own, because what the remote agent does is shown below it."""
+        name = "remote", fact.task, str(fact.attempt)
+        if name in self._open:
+            self._remote(self._open[name], fact, "DEFAULT", {"state": "another message followed"})
+        self._open[name] = fact
 
     def _remote_ended(self, fact: Fact) -> None:
         sent = self._open.pop(("remote", fact.task, str(fact.attempt)), fact)
         canceled = fact.kind == "remote.canceled"
-        told = {"url": sent.note("url"), "state": fact.note("state"), "canceled": canceled or None}
-        name = f"a2a {sent.note('agent') or sent.actor}"
-        values = observed("agent", "WARNING" if canceled else "DEFAULT") | metadata(told)
-        values |= {a.AGENT_NAME: sent.note("agent") or sent.actor} | _about(sent)
-        self._span(
-            sent.line.event.id[:16], self._parent(sent), name, sent.line.event.at, fact, values, client=True
-        )
+        level: Level = "ERROR" if fact.note("error") else "WARNING" if canceled else "DEFAULT"
+        told: dict[str, Json] = {"state": "canceled" if canceled else fact.note("state")}
+        told |= {"told_to_stop": fact.body.get("told"), "remote_task": fact.note("remote_task")}
+        self._remote(sent, fact, level, told)
+
+    def _remote(self, sent: Fact, fact: Fact, level: Level, told: dict[str, Json]) -> None:
+        agent_name = sent.note("remote") or sent.actor
+        told |= {each: sent.body.get(each) for each in ("url", "peer", "turn", "sends", "message")}
+        status = self._content.words(fact.note("error") or fact.note("why"))
+        answer = fact.body.get("answer") if fact is not sent else None
+        values = observed("agent", level, status) | metadata(told) | self._put(sent.body.get("asked"), answer)
+        values |= {a.AGENT_NAME: agent_name} | _about(sent)
+        span, begun = sent.line.event.id[:16], sent.line.event.at
+        name = f"a2a {agent_name}"
+        self._span(span, self._parent(sent), name, begun, fact, values, client=True)
 
     # People, and what holds a run back ---------------------------------------------------------
 

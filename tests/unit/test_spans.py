@@ -130,21 +130,31 @@ def test_an_effect_nobody_knows_of_is_an_error_when_the_run_ends() -> None:
     assert root.name == "support" and root.ended == unknown.ended
 
 
-def test_a_remote_agent_is_a_span_from_sending_to_its_answer() -> None:
-    """What was sent and answered, and what was canceled, stand below the task that sent it."""
+def test_a_remote_agent_is_a_span_for_each_message() -> None:
+    """Every message that was sent is shown until the next one, its answer, or its end; none is lost."""
+    far = {"remote": "risk", "url": "https://risk.example", "asked": "How risky is it?"}
     made = [
         (0.0, "run.created", "person:olga", "", 0, {}),
         (1.0, "task.sent", "agent:risk", "t", 1, {"agent": "risk"}),
-        (2.0, "remote.sent", "agent:risk", "t", 1, {"agent": "risk", "url": "https://risk.example"}),
-        (9.0, "remote.answered", "agent:risk", "t", 1, {"state": "completed"}),
-        (9.5, "remote.sent", "agent:risk", "t", 2, {"agent": "risk"}),
-        (9.7, "remote.canceled", "agent:risk", "t", 2, {}),
+        (2.0, "remote.sent", "agent:risk", "t", 1, {**far, "turn": 0}),
+        (5.0, "remote.sent", "agent:risk", "t", 1, {**far, "turn": 1, "asked": "Order A-1."}),
+        (9.0, "remote.answered", "agent:risk", "t", 1, {"state": "completed", "answer": {"score": 3}}),
+        (9.5, "remote.sent", "agent:risk", "t", 2, far),
+        (9.7, "remote.canceled", "agent:risk", "t", 2, {"told": True, "why": "the run was canceled"}),
+        (9.8, "remote.sent", "agent:risk", "t", 3, far),
+        (9.9, "remote.answered", "agent:risk", "t", 3, {"state": "failed", "error": "risk broke"}),
     ]
-    answered, canceled = Projection(RUN, Labels()).read(lines(*made)).spans
-    assert (answered.name, answered.attributes[a.TYPE]) == ("a2a risk", "agent")
-    assert (answered.ended - answered.begun).total_seconds() == 7
-    assert answered.parent != root_of("r-1")
-    assert canceled.attributes[a.LEVEL] == "WARNING"
+    first, second, canceled, failed = Projection(RUN, Labels()).read(lines(*made)).spans
+    assert (first.name, first.attributes[a.TYPE], first.attributes[a.METADATA + "turn"]) == (
+        "a2a risk",
+        "agent",
+        0,
+    )
+    assert [(each.ended - each.begun).total_seconds() for each in (first, second)] == [3, 4]
+    assert first.parent == second.parent != root_of("r-1")
+    assert (second.attributes[a.INPUT], second.attributes[a.OUTPUT]) == ("Order A-1.", '{"score":3}')
+    assert (canceled.attributes[a.LEVEL], canceled.failed) == ("WARNING", False)
+    assert (failed.attributes[a.STATUS], failed.failed) == ("risk broke", True)
 
 
 def test_a_failed_model_call_is_a_failed_generation() -> None:
