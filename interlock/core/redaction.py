@@ -22,6 +22,15 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
     ),
     "credentials in a url": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@:]+:[^\s/@]+@"),
 }
+_TRACES: dict[str, tuple[str, ...]] = {
+    "private key": ("private key",),
+    "bearer token": ("bearer",),
+    "json web token": ("eyj",),
+    "api key": ("sk-", "sk_", "pk-", "pk_", "rk-", "rk_", *(f"gh{c}_" for c in "pousr"), "akia", "xox"),
+    "password": ("pass", "pwd", "secret", "key", "token"),
+    "credentials in a url": ("://",),
+}
+"""What stands, in small letters, in every text that a pattern fits; to look for it costs far less."""
 _DIGITS = re.compile(r"\d(?:[ \u00a0.-]?\d){12,}")
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
@@ -58,9 +67,14 @@ def redact_text(text: str) -> str:
 
 
 def _places(text: str) -> Iterator[tuple[str, int, int]]:
+    small = text.lower() if text.isascii() else None  # beyond ASCII, letters of either size are not so plain
     for what, pattern in _PATTERNS.items():
+        if small is not None and not any(trace in small for trace in _TRACES[what]):
+            continue
         for found in pattern.finditer(text):
             yield what, found.start(), found.end()
+    if _DIGITS.search(text) is None:
+        return
     for run in _DIGITS.finditer(_OURS.sub(lambda own: "x" * len(own.group()), text)):
         for start, end in _cards(run.group(), text[: run.start()][-1:]):
             yield "card number", run.start() + start, run.start() + end
