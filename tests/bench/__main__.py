@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.bench import desk
+from tests.bench.inference import inference
 from tests.bench.measure import Times, cpu
 from tests.bench.page import Results, page
 from tests.bench.spans import spans
@@ -74,6 +75,8 @@ async def main() -> None:
             ours, bare = await _stored(works, folder, asked.stored)
         print("spans ...", flush=True)
         shown = await spans(folder, rounds=asked.rounds, runs=asked.runs)
+    print("model calls ...", flush=True)
+    thought = await inference(rounds=asked.rounds)
     print("starting ...", flush=True)
     begun = await asyncio.to_thread(starts, max(3, asked.rounds // 2))
     text = page(
@@ -87,6 +90,7 @@ async def main() -> None:
             bare_stored=bare,
             stored_runs=asked.stored,
             spans=shown,
+            inference=thought,
             starts_cpu=begun.cpu,
             starts_wall=begun.wall,
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.bench import desk
+from tests.bench.inference import WORDS, Inference
 from tests.bench.measure import Times, ratio
 from tests.bench.spans import Spans
 from tests.bench.storage import Stored
@@ -26,6 +27,7 @@ class Results:
     bare_stored: Stored
     stored_runs: int
     spans: Spans
+    inference: Inference
     starts_cpu: Mapping[str, Times]
     starts_wall: Mapping[str, Times]
 
@@ -39,6 +41,7 @@ def page(results: Results) -> str:
                 _cpu(results),
                 _waits(results),
                 _stored(results),
+                _inference(results),
                 _spans(results),
                 _starts(results),
             ]
@@ -120,6 +123,20 @@ LangGraph's checkpoints ({results.bare_stored.bytes / 1024:.1f} KiB) of the same
 | table | rows |
 |---|---|
 {rows}"""
+
+
+def _inference(results: Results) -> str:
+    it = results.inference
+    return f"""## What a model call costs in process
+
+CPU of the process per call of {len(WORDS):,} characters, over the same call made straight to a provider's chat model
+that answers at once ({it.direct_ms:.2f} ms). What a transaction costs is not in it: a task's calls share one.
+
+| what is before the provider | ms more | goal, at most | met |
+|---|---|---|---|
+| the inference gateway: route, budget, checks, price | {it.gateway_ms:.2f} | | |
+| the model door too: redaction, journal, record | {it.door_ms:.2f} | | |
+| `RoutedChat` too: LangChain's interface once more | {it.chat_ms:.2f} | 1.0 | {_met(it.chat_ms, 1.0)} |"""
 
 
 def _spans(results: Results) -> str:
