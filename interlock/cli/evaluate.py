@@ -147,6 +147,9 @@ def add(
     if json:
         terminal.emit({"case": added.case, "file": str(added.file.relative_to(Path.cwd())), **added.row})
         return
+    if not added.new:
+        terminal.say(f"{added.case} of {chosen} has your label now.")
+        return
     terminal.say(f"{added.case} is a case of {chosen} now: {added.file.relative_to(Path.cwd())}")
     if opinion is not None and opinion.label == "wrong" and opinion.expect is None:
         terminal.say("It expects only where the run ended. Write down what it should come to.")

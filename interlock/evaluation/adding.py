@@ -11,8 +11,8 @@ from interlock.core.canonical import Json
 from interlock.core.questions import Question
 from interlock.core.redaction import redact, redact_text
 from interlock.core.runs import FINAL
-from interlock.errors import BadInput, NotFound
-from interlock.evaluation.cases import HELD_OUT, Case, Expect, Person, Suite
+from interlock.errors import BadInput
+from interlock.evaluation.cases import HELD_OUT, LABELS, Case, Expect, Person, Suite
 from interlock.evaluation.judging import Observed
 from interlock.evaluation.labels import Label, Said, add_label, append
 from interlock.evaluation.play import observed_of
@@ -70,6 +70,8 @@ class Added:
     case: str
     file: Path
     row: dict[str, Json]
+    new: bool
+    """False where the run was a case already and only got a label."""
 
 
 def add_case(
@@ -94,21 +96,29 @@ def add_case(
         opinion: What a person says of its answer.
         held_out: Into the part that nobody builds against.
 
+    A run that is a case already only gets the label.
+
     Raises:
-        BadInput: if the run is under way, is a case already, or went as no case can be played.
+        BadInput: if the run is under way, is a case already and gets no label, or went as no case can be
+            played.
     """
     run = seen.run
     if run.state not in (*FINAL, "waiting_for_approval", "blocked"):
         raise BadInput(f"run {run.id} is {run.state}: let it come to its end or its first question.")
     folder = project / "evals" / suite
-    name = _name(folder, project, suite, seen)
+    known = _cases(folder, project, suite)
+    found = next((case for case in known if case.run == run.id), None)
+    if found is not None and opinion is None:
+        raise BadInput(f"run {run.id} is case {found.id} of {suite} already; it can still get a --label.")
     row = _row(seen, opinion)
+    name = found.id if found is not None else _name(known, seen)
     if name != seen.ticket.get("id"):
         row["name"] = name
     _check(row)
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / (HELD_OUT if held_out else ADDED)
-    append(file, row)
+    folder.mkdir(parents=True, exist_ok=True)
+    if found is None:
+        append(file, row)
     if opinion is not None:
         label = Label(
             case=name,
@@ -121,21 +131,20 @@ def add_case(
             by=opinion.by,
         )
         add_label(folder, label)
-    return Added(name, file, row)
+    return Added(name, file, row, new=found is None)
 
 
-def _name(folder: Path, project: Path, suite: str, seen: Seen) -> str:
+def _cases(folder: Path, project: Path, suite: str) -> list[Case]:
+    """The cases that are there; none where the suite is yet to be made."""
+    if not any(file.name != LABELS for file in folder.glob("*.jsonl")):
+        return []
+    return [case for part in Suite.read(suite, project).cases.values() for case in part]
+
+
+def _name(known: list[Case], seen: Seen) -> str:
     """The ticket's own id where it is free in the suite, else the run's."""
-    taken: set[str] = set()
-    if any(folder.glob("*.jsonl")):
-        try:
-            cases = Suite.read(suite, project).cases
-        except NotFound:
-            cases = {}
-        taken = {case.id for part in cases.values() for case in part}
-    if seen.run.id in taken:
-        raise BadInput(f"run {seen.run.id} is a case of {suite} already.")
     own = seen.ticket.get("id")
+    taken = {case.id for case in known}
     return own if isinstance(own, str) and own and own not in taken else seen.run.id
 
 
@@ -149,14 +158,9 @@ def _row(seen: Seen, opinion: Opinion | None) -> dict[str, Json]:
             raise BadInput("--corrected: `expect` is an object, as in a case.")
         expect |= opinion.expect
     why = (redact_text(opinion.why) if opinion else "") or f"As run {seen.run.id} went."
-    own = seen.ticket.get("id")
-    row: dict[str, Json] = {"ticket": ticket, "expect": expect, "why": why}
+    row: dict[str, Json] = {"ticket": ticket, "expect": expect, "why": why, "run": seen.run.id}
     weather = _weather(seen)
-    return {
-        **row,
-        **({"weather": weather} if weather else {}),
-        "ticket_id": own if isinstance(own, str) else "",
-    }
+    return {**row, "weather": weather} if weather else row
 
 
 def _ended(observed: Observed) -> dict[str, Json]:

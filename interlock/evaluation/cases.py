@@ -84,6 +84,8 @@ class Case(BaseModel, frozen=True, extra="forbid"):
     """The case in one sentence."""
     name: str = ""
     """Its id, where the request has no `id` of its own."""
+    run: str = ""
+    """The run it was made of; empty for a case that a person wrote."""
 
     @property
     def id(self) -> str:

@@ -109,6 +109,33 @@ def test_one_case_prints_a_table(tmp_path: Path) -> None:
     assert out.rstrip().endswith("good enough.")
 
 
+def test_a_case_passes_under_plain_pytest_too(tmp_path: Path) -> None:
+    """The suite's own module, with DeepEval's `assert_test`; nothing is left behind."""
+    command = [sys.executable, "-m", "pytest", "-q", "evals/support", "-k", "T-001", "-p", "no:cacheprovider"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert not (ROOT / ".deepeval").exists()
+
+
+def test_one_agent_is_set_against_the_desk() -> None:
+    """Both play the same tickets: the one agent thinks, costs tokens, and is beaten or not, by name."""
+    command = [sys.executable, "-m", "interlock", "eval", "compare", "support", "--json"]
+    cases = [option for case in ("T-001", "T-012") for option in ("--case", case)]
+
+    done = subprocess.run(
+        [*command, *cases], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = {each["name"]: each for each in json.loads(done.stdout)["variants"]}
+    assert told["desk"]["passed"] == 2 and told["desk"]["harm"] == []
+    assert told["one"]["passed"] == 1 and told["one"]["failed"].keys() == {"T-012"}
+    assert told["one"]["model_calls"] >= 6 and told["one"]["tokens"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "line", "told"),
     [
