@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import typer.main
 from typer import Typer
@@ -49,6 +50,25 @@ def over_mcp(front: Front, *texts: str) -> str:
     return heard.decode()
 
 
+def over_a2a(front: Front, *texts: str) -> str:
+    """All that an A2A server of ours says, and prints, while it works on tickets."""
+    server = front.start("serve", "front", "--insecure-local", "--port", "0", "--json")
+    with server:
+        assert server.stdout is not None
+        heard = server.stdout.readline().decode()
+        url, headers = json.loads(heard)["url"], {"A2A-Version": "1.0"}
+        for number, text in enumerate(texts):
+            parts = {"messageId": f"m-{number}", "role": "ROLE_USER", "parts": [{"text": text}]}
+            for path in ("message:send", "message:stream"):
+                answer = httpx.post(f"{url}/{path}", json={"message": parts}, headers=headers, timeout=60)
+                heard += answer.text
+        heard += httpx.get(f"{url}/tasks?includeArtifacts=true", headers=headers).text
+        server.terminate()
+        heard += server.stdout.read().decode()
+    assert heard.count("TASK_STATE_") > len(texts)
+    return heard
+
+
 def test_every_command_is_in_the_table() -> None:
     """A command that is added without saying what it shows fails here."""
     assert set(commands(app)) == set(FACES)
@@ -74,6 +94,7 @@ def test_gated_faces_show_nothing_ungated(front: Front) -> None:
     seen["approvals reject"] = [front("approvals", "reject", answers[0]).out]
     seen["effects settle"] = [front("effects", "settle", "q-unknown", "--happened").out]
     seen["mcp"] = [over_mcp(front, "murmur", "murmur nothing")]
+    seen["serve"] = [over_a2a(front, "murmur", "murmur nothing", "murmur both")]
     seen["runs cancel"] = [front("runs", "cancel", front.waiting()[0]).out]
 
     assert set(seen) == {name for name, shows in FACES.items() if shows == "gated"}
