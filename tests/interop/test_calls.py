@@ -43,6 +43,15 @@ def test_a_peer_gets_the_answer_in_one_response(name: str, server: Ours) -> None
     note(name, "calls", "blocking", "works")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_peer_calls_one_of_several_graphs(name: str, server: Ours) -> None:
+    """Below the root of a server each graph has an address and a card of its own."""
+    heard = calling(name, f"{server.url}agents/listening/", "blocking", "hello there")
+
+    assert heard.error == ""
+    assert heard.said.startswith(HEARD)
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "crewai"])
 def test_a_peer_gets_the_answer_as_a_stream(name: str, server: Ours) -> None:
     """The words arrive, and nothing of our progress is taken for a part of them."""
