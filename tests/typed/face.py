@@ -21,6 +21,7 @@ from interlock import (
     ModelRoute,
     Plan,
     Policy,
+    RemoteAgent,
     Supervisor,
     Task,
     ToolServer,
@@ -133,6 +134,24 @@ Agent("broken", "A prompt and a body.", input=Order, output=Refund, prompt="x.md
 ModelRoute("careful", "fast")  # pyright: ignore[reportCallIssue]
 
 
+def in_words(order: Order) -> str:
+    """What a remote agent is asked."""
+    return order.id
+
+
+def read_refund(answer: Any) -> Refund | GaveUp:
+    """What its answer means."""
+    return Refund(amount=answer["amount"])
+
+
+URL = "https://agents.example"
+remote = RemoteAgent(
+    "far", "Elsewhere.", url=URL, input=Order, output=Refund, ask=in_words, read=read_refund, fallback=audited
+)
+assert_type(remote, RemoteAgent[Order, Refund])
+RemoteAgent("far", "Asks.", url=URL, input=Ticket, output=Refund, ask=in_words, read=read_refund)  # pyright: ignore[reportArgumentType]
+
+
 def no_colour(colour: object) -> None:
     """Takes what an order does not have."""
 
@@ -144,6 +163,8 @@ def lost_parcel(ticket: Ticket) -> Plan | None:
     assert_type(order.output, Order)
     assert_type(refund.output, Refund)
     Task(audited, order.output)
+    assert_type(Task(remote, order.output).output, Refund)
+    Task(remote, ticket)  # pyright: ignore[reportArgumentType]
     assert_type(Task(thinking, order.output).output, Refund)
     Task(thinking, ticket)  # pyright: ignore[reportArgumentType]
     Task(returns, ticket, ticket)  # pyright: ignore[reportArgumentType]
