@@ -40,6 +40,11 @@ class Running:
         return self.served.url
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.served.port
+
+    @property
     def host(self) -> Host:
         """The graph at its root."""
         return self.served.hosts[self.served.names[0]]

@@ -1,5 +1,6 @@
 """The card of a hosted graph: what it is, where it is, and what it takes."""
 
+import base64
 import json
 from dataclasses import dataclass
 
@@ -62,6 +63,28 @@ def card_of(offer: Offer, address: Address, *, compat: bool, pushes: bool, secur
         requirement.schemes[_BEARER].SetInParent()
         card.security_requirements.append(requirement)
     return card
+
+
+def signed(card: pb.AgentCard, key: bytes, key_id: str, keys_url: str) -> pb.AgentCard:
+    """Signs a card (EdDSA) and returns it.
+
+    Args:
+        card: The card; it gets one signature more.
+        key: The private Ed25519 key, as PEM.
+        key_id: Its name in the key set.
+        keys_url: Where readers find the public key.
+    """
+    from a2a.utils.signing import ProtectedHeader, create_agent_card_signer
+
+    header = ProtectedHeader(kid=key_id, alg="EdDSA", jku=keys_url, typ="JOSE")
+    return create_agent_card_signer(key, header)(card)
+
+
+def key_set(public: bytes, key_id: str) -> dict[str, list[dict[str, str]]]:
+    """The public key as a JSON Web Key Set (RFC 8037, section 2)."""
+    x = base64.urlsafe_b64encode(public).rstrip(b"=").decode()
+    key = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": key_id, "alg": "EdDSA", "use": "sig"}
+    return {"keys": [key]}
 
 
 def _interfaces(address: Address, compat: bool) -> list[pb.AgentInterface]:

@@ -14,6 +14,8 @@ from interlock.core.hosting import CALLER
 
 CARD = "/.well-known/agent-card.json"
 """Where a card is, below the address of what it describes; everybody may read it."""
+KEYS = "/.well-known/jwks.json"
+"""Where the public key is that verifies cards and notifications."""
 _CACHE = "public, max-age=300"
 
 

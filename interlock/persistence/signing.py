@@ -53,6 +53,13 @@ class Signer:
         """The public key, as its 32 bytes."""
         return _raw(self._key)
 
+    @property
+    def private(self) -> bytes:
+        """The private key (PEM, PKCS 8), for libraries that sign by themselves; keep it in this process."""
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
     def sign(self, data: bytes) -> str:
         """The signature, in hexadecimal.
 

@@ -69,6 +69,14 @@ class Host:
         """Ends every `follow` and `settled`, so that connections can be closed."""
         self._changes.stop()
 
+    async def ready(self) -> bool:
+        """Says whether runs can be started and advanced here now."""
+        try:
+            await self._hosted.heads([])
+        except StoreUnavailable:
+            return False
+        return not self._changes.over
+
     async def start(
         self,
         request: Json,

@@ -42,6 +42,8 @@ class Served:
     """A server that takes requests."""
 
     url: str
+    """As callers use it."""
+    port: int
     grpc: str | None
     names: tuple[str, ...]
     """What is served; the first is at the root."""
@@ -76,7 +78,7 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
             site = replace(site, grpc=grpc)
         await stack.enter_async_context(_http(site, listening, hosts))
         stack.callback(lambda: [host.closing() for host in hosts.values()])
-        yield Served(site.url, grpc, tuple(hosts), hosts, pushes)
+        yield Served(site.url, listening.getsockname()[1], grpc, tuple(hosts), hosts, pushes)
 
 
 def _pushes(app: Bound, hosts: Mapping[str, Host], settings: Settings) -> Pushes:
@@ -88,6 +90,11 @@ def _pushes(app: Bound, hosts: Mapping[str, Host], settings: Settings) -> Pushes
 def _site(
     hosts: dict[str, Host], settings: Settings, wish: Wish, listening: socket.socket, pushes: Pushes
 ) -> Site:
+    signer = next(iter(hosts.values())).app.stores.signer
+
+    async def ready() -> bool:
+        return all([await host.ready() for host in hosts.values()])
+
     port = listening.getsockname()[1]
     host = f"[{wish.host}]" if ":" in wish.host else wish.host
     named: dict[str, Hosting] = dict(hosts)
@@ -98,6 +105,8 @@ def _site(
         local=wish.local,
         serve=settings.serve,
         pushes=pushes,
+        signer=signer,
+        ready=ready,
     )
 
 
