@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from interlock.core.canonical import Json
@@ -35,6 +36,7 @@ class ChosenModels:
         self._gateway: ModelGateway | None = None
         self._server: ModelServer | None = None
         self._opening = asyncio.Lock()
+        self._making = Lock()
         self._told = False
 
     @property
@@ -89,16 +91,17 @@ class ChosenModels:
             if self._gateway is None:
                 # LangChain takes seconds to load, and the run's lease must be kept alive meanwhile.
                 await asyncio.to_thread(importlib.import_module, "interlock.inference.gateway")
-                routes = await self._script() if self.scripted else routes_of(self._settings)
-                self._gateway = self._made(routes)
+                self._made(await self._script() if self.scripted else routes_of(self._settings))
+            assert self._gateway is not None
             return self._gateway
 
     def _made(self, routes: "Mapping[str, Sequence[Candidate]]") -> "ModelGateway":
         from interlock.inference.gateway import ModelGateway
 
-        if self._gateway is None:
-            self._gateway = ModelGateway(routes, clock=self._clock)
-        return self._gateway
+        with self._making:  # a window is asked for in a thread
+            if self._gateway is None:
+                self._gateway = ModelGateway(routes, clock=self._clock)
+            return self._gateway
 
     async def _script(self) -> "dict[str, list[Candidate]]":
         """Starts the scripted server, which costs nothing to ask."""

@@ -50,7 +50,8 @@ class PromptMinds:
         """Lets the model work until it has a result, gives up, or may not go on; see the `Minds` port."""
         assert agent.thinking is not None
         began = await self._begin(agent.thinking.words, scope)
-        known = self._windows(agent.thinking.model) if self._windows else None
+        # A provider's package may take seconds to load as well.
+        known = await asyncio.to_thread(self._windows, agent.thinking.model) if self._windows else None
         window = min(each for each in (began.prompt.window, known or DEFAULT_WINDOW) if each is not None)
         # LangChain's agents take a second to load, and the run's lease must be kept alive meanwhile.
         loaded = await asyncio.to_thread(import_module, "interlock.inference.conversation")

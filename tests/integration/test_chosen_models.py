@@ -197,3 +197,14 @@ graph = Supervisor(
     examples=[Ticket(text="x")],
 ).build()
 '''
+
+
+async def test_a_prompt_body_without_a_model_gives_up_and_says_why(tmp_path: Path) -> None:
+    """The default script does not make anything up."""
+    (tmp_path / "finder.md").write_text("Find the parcel.")
+    agent = Agent("finder", "Finds.", input=Ticket, output=Done, prompt=tmp_path / "finder.md")
+    async with bind(supervised(agent), settings=settings(tmp_path, model_script="")) as app:
+        run = await app.run(Ticket(text="hello"))
+
+    assert "no model is configured" in run.reason + str(run.response)
+    assert app.chosen.scripted
