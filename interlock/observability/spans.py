@@ -4,7 +4,7 @@ A span's id is the beginning of the id of the event it is named after (`core.tra
 record gives the same spans in every process, and a re-executed node adds none.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -15,12 +15,9 @@ from interlock.core.trace import caller_of, root_of, span_of, trace_of
 from interlock.observability import attributes as a
 from interlock.observability.attributes import Attributes, Level, kept, metadata, observed
 from interlock.observability.facts import Fact
+from interlock.observability.plan_attributes import INTAKE, PLAN, Planning
 from interlock.observability.span_attributes import agent, generation, tool
 from interlock.observability.traced import Labels, Score, Seen, Span, labels_of
-
-PLAN = "plan"
-"""The task as which a supervisor plans."""
-
 
 _GUARDS: dict[str, tuple[str, Level]] = {
     "tool.denied": ("policy: denied", "WARNING"),
@@ -45,8 +42,8 @@ class Projection:
         self._root = root_of(run.id)
         self._labels = labels_of(run, labels)
         self._open: dict[tuple[str, ...], Fact] = {}
-        self._known: set[tuple[str, int]] = set()
-        self._tried: list[dict[str, Json]] = []
+        self._attempts: dict[str, int] = {}
+        self._plans: dict[str, Planning] = {}
         self._input: Json = None
         self._response: Json = None
         self._start: datetime = run.created_at
@@ -78,10 +75,8 @@ class Projection:
 
     def _moved(self, fact: Fact) -> None:
         to, reason = fact.note("to"), fact.note("reason")
-        if to == "planning":
-            self._open.setdefault(("task", PLAN, "0"), fact)
-        elif to == "executing" and fact.note("from") == "planning":
-            self._planned(fact, reason)
+        if to == "executing" and fact.note("from") == "planning":
+            self._planned("", fact, reason)
         elif to == "rolled_back":
             status = self._content.words(reason)
             self._add(fact, "rolled back", observed("span", "WARNING", status))
@@ -90,7 +85,7 @@ class Projection:
 
     def _ended(self, fact: Fact, state: str, reason: str) -> None:
         """The run's own span, after whatever never came back."""
-        self._planned(fact, reason)
+        self._planned("", fact, reason)
         for name in [name for name in self._open if name[0] in ("task", "effect", "remote")]:
             begun = self._open.pop(name)
             self._left(begun, fact)
@@ -119,53 +114,44 @@ class Projection:
 
     # Planning and tasks ------------------------------------------------------------------------
 
+    def _loaded(self, fact: Fact) -> None:
+        self._plans[fact.task.removesuffix(INTAKE)] = Planning(fact, self._content)
+
     def _route(self, fact: Fact) -> None:
-        came_to = fact.note("came_to") or "rejected"
-        why = self._content.words(fact.note("why") or came_to.partition(": ")[2])
-        tried: dict[str, Json] = {
-            "route": fact.note("route"),
-            "came_to": came_to.partition(":")[0],
-            "why": why,
-        }
-        self._tried.append({name: value for name, value in tried.items() if value})
+        if (planning := self._plans.get(fact.task.removesuffix(PLAN))) is not None:
+            planning.try_(fact)
 
     def _plan(self, fact: Fact) -> None:
-        plan = fact.part("plan")
-        tasks = plan.get("tasks")
-        chosen: list[Json] = [
-            f"{each.get('id')}: {each.get('agent')}"
-            for each in (tasks if isinstance(tasks, list) else [])
-            if isinstance(each, Mapping)
-        ]
-        told: dict[str, Json] = {"route": plan.get("route"), "chosen": chosen}
-        told |= {"reason": self._content.words(fact.note("why")), "candidates": list(self._tried)}
-        more = {"considered": fact.body.get("candidates"), "scores": fact.body.get("scores")}
-        told |= {name: self._content.value(value) for name, value in more.items()}
-        values = observed("chain") | metadata(told) | self._put(self._input, plan_of(plan))
-        self._close_plan(fact, values)
+        within = fact.task.removesuffix(PLAN)
+        if (planning := self._plans.pop(within, None)) is not None:
+            planning.attempt = fact.attempt
+            given = self._input if not within else None
+            self._add_plan(
+                within, planning, fact, planning.made(fact) | self._put(given, fact.body.get("plan"))
+            )
 
-    def _planned(self, fact: Fact, reason: str) -> None:
+    def _planned(self, within: str, fact: Fact, reason: str) -> None:
         """Planning that came to nothing."""
-        told: dict[str, Json] = {"candidates": list(self._tried), "chosen": "nobody"}
-        values = observed("chain", "WARNING", self._content.words(reason)) | metadata(told)
-        self._close_plan(fact, values)
+        if (planning := self._plans.pop(within, None)) is not None:
+            self._add_plan(within, planning, fact, planning.nothing(reason))
 
-    def _close_plan(self, fact: Fact, values: Attributes) -> None:
-        begun = self._open.pop(("task", PLAN, "0"), None)
-        if begun is not None:
-            span = span_of(self.run.id, "task.sent", PLAN)
-            self._span(span, self._root, PLAN, begun.line.event.at, fact, values)
+    def _add_plan(self, within: str, planning: Planning, fact: Fact, values: Attributes) -> None:
+        task = within + PLAN
+        span = span_of(self.run.id, "task.sent", task, planning.attempt)
+        begun = planning.begun.line.event.at
+        self._span(span, self._around(task), PLAN, begun, fact, values | _about(planning.begun))
 
     def _task_sent(self, fact: Fact) -> None:
         self._open["task", fact.task, str(fact.attempt)] = fact
-        self._known.add((fact.task, fact.attempt))
+        self._attempts[fact.task] = fact.attempt
 
     def _task_returned(self, fact: Fact) -> None:
         sent = self._open.pop(("task", fact.task, str(fact.attempt)), fact)
         span = span_of(self.run.id, "task.sent", fact.task, fact.attempt)
         values = agent(sent, fact, self._content) | _about(fact)
         name = sent.note("agent") or fact.note("agent") or fact.actor
-        self._span(span, self._root, name, sent.line.event.at, fact, values)
+        self._planned(f"{fact.task}/", fact, fact.note("why"))
+        self._span(span, self._around(fact.task), name, sent.line.event.at, fact, values)
 
     # Calls -------------------------------------------------------------------------------------
 
@@ -256,7 +242,8 @@ class Projection:
         self._score(fact, "gate", verdict, words, fact.line.event.id[:16])
 
     def _accepted(self, fact: Fact) -> None:
-        self._response = fact.body.get("response")
+        if "/" not in fact.task:  # what a supervisor inside a task answers is that task's output
+            self._response = fact.body.get("response")
 
     def _guard(self, fact: Fact) -> None:
         """A policy, a schema or the journal held something back."""
@@ -291,9 +278,17 @@ class Projection:
 
     def _parent(self, fact: Fact) -> str:
         """The span of the task that it belongs to, or of the run."""
-        if (fact.task, fact.attempt) in self._known or fact.task == PLAN:
-            return span_of(self.run.id, "task.sent", fact.task, fact.attempt)
-        return self._root
+        task = fact.task
+        if fact.kind != "task.sent" and (task in self._attempts or task.rpartition("/")[2] == PLAN):
+            return span_of(self.run.id, "task.sent", task, fact.attempt or self._attempts.get(task, 1))
+        return self._around(task)
+
+    def _around(self, task: str) -> str:
+        """The span of the task within which a supervisor gave out this one, or of the run."""
+        outer = task.rpartition("/")[0]
+        if outer in self._attempts:
+            return span_of(self.run.id, "task.sent", outer, self._attempts[outer])
+        return self._around(outer) if outer else self._root
 
     def _put(self, given: Json, made: Json) -> Attributes:
         """Input and output as they may leave, and their sizes."""
@@ -331,6 +326,7 @@ class Projection:
 
     _HANDLERS: ClassVar[dict[str, Callable[["Projection", Fact], None]]] = {
         "run.created": _created,
+        "context.loaded": _loaded,
         "run.claimed": _claimed,
         "run.moved": _moved,
         "segment.ended": _segment,
@@ -360,11 +356,6 @@ class Projection:
         **dict.fromkeys(_GUARDS, _guard),
         **dict.fromkeys(("task.skipped", "context.fitted", "skill.loaded"), _noted),
     }
-
-
-def plan_of(plan: Mapping[str, Json]) -> Json:
-    """A plan as an output; None where it was erased."""
-    return dict(plan) or None
 
 
 def _about(fact: Fact) -> Attributes:

@@ -19,6 +19,7 @@ from interlock.core.trace import root_of, trace_of, traceparent
 from interlock.errors import InterlockError
 from interlock.settings import Settings
 from tests.desk import Order, Reply, Shop, Ticket, desk, settings
+from tests.nested import house
 from tests.receiver import Got, Receiver
 from tests.recorded import Scripted, asking, busy
 
@@ -119,8 +120,8 @@ async def test_every_span_says_who_where_and_what_version(tmp_path: Path) -> Non
     marked = [span.id for span in receiver.spans if span.attributes.get("langfuse.internal.is_app_root")]
     assert marked == [root_of(run.id)]
     assert receiver.one("orders").attributes["langfuse.version"]
-    path, headers, _ = receiver.requests[0]
-    assert path == "/api/public/otel/v1/traces"
+    sent = {path: headers for path, headers, _ in receiver.requests}
+    headers = sent["/api/public/otel/v1/traces"]
     assert headers["authorization"] == "Basic cGstbGYtdGVzdDpzay1sZi10ZXN0"
     assert headers["content-encoding"] == "gzip" and headers["x-langfuse-ingestion-version"] == "4"
 
@@ -495,3 +496,52 @@ async def test_a_question_of_a_body_and_a_delivery_are_part_of_the_trace(tmp_pat
     assert gave_up.attributes["langfuse.observation.level"] == "WARNING" and gave_up.error is None
     assert receiver.one("task skipped").attributes["langfuse.observation.level"] == "WARNING"
     assert receiver.one("desk/send").parent == root_of(run.id)
+
+
+async def test_a_supervisor_inside_a_task_is_shown_inside_it(tmp_path: Path) -> None:
+    """Plans, agents and gates of three floors are nested as they worked; the top one's response counts."""
+    with Receiver() as receiver:
+        graph = house(Shop(tmp_path / "shop.db"), floors=2).build()
+        async with bind(graph, settings=traced(tmp_path, receiver)) as app:
+            run = await app.run(LOST)
+
+    check_whole(receiver.spans, run)
+    names = {span.id: span.name for span in receiver.spans}
+    below = Counter((names.get(span.parent, ""), span.name) for span in receiver.spans)
+    for outer, inner in (("tower", "house"), ("house", "desk"), ("desk", "orders"), ("desk", "returns")):
+        assert below[outer, inner] == below[outer, "plan"] == below[outer, "gate"] == 1, below
+    assert json.loads(receiver.one("tower").attributes["langfuse.observation.output"]) == run.response
+
+
+async def test_a_run_canceled_while_it_is_planned_is_whole(tmp_path: Path) -> None:
+    """A route that asks a person and never gets its answer leaves a plan that came to nothing."""
+    helper = Agent("helper", "Helps.", run=_never)
+
+    async def asking_route(ticket: Ticket, doors: Doors) -> Plan | None:
+        """Asks first."""
+        await doors.ask("Shall I?")
+        return Plan(Task(helper, ticket))
+
+    graph = Supervisor(
+        "unsure",
+        request=Ticket,
+        response=Reply,
+        agents=[helper],
+        routes=[asking_route],
+        answer=lambda ticket, findings: Reply(text="Done."),
+        examples=[LOST],
+    ).build()
+    with Receiver() as receiver:
+        async with bind(graph, settings=traced(tmp_path, receiver)) as app:
+            run = await app.run(LOST)
+            run = await app.cancel(run.id)
+
+    check_whole(receiver.spans, run)
+    plan = receiver.one("plan")
+    assert plan.meta("chosen") == "nobody"
+    assert receiver.one("question: clarify").parent == plan.id
+
+
+async def _never(ticket: Ticket, doors: Doors) -> str:
+    """Is not reached."""
+    raise AssertionError
