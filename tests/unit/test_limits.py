@@ -140,3 +140,52 @@ def test_what_a_model_call_cost_counts_against_the_next() -> None:
         other.take(model_calls=1)
     task.take(tool_calls=1)
     assert run.spent == Spend(tokens=150, usd=Decimal(2), model_calls=1, tool_calls=1)
+
+
+@given(
+    st.integers(0, 500),
+    st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400), st.booleans()), max_size=8),
+)
+def test_reservations_never_let_more_in_than_there_is(limit: int, calls: list[tuple[int, int, bool]]) -> None:
+    """What is set aside counts like what is spent; once all are settled, only the true cost is left."""
+    above = Budget(Limits(tokens=limit), "the run")
+    pool = above.share("the task", Limits())
+    open_ones = []
+    for wanted, cost, fails in calls:
+        try:
+            open_ones.append((pool.reserve(model_calls=1, tokens=wanted), min(cost, wanted), fails))
+        except BudgetExceeded:
+            assert above.spent.tokens + wanted > limit
+    assert above.spent.tokens <= limit
+
+    for held, cost, fails in open_ones:
+        for _ in range(2):  # settling twice changes nothing
+            held.release() if fails else held.settle(tokens=cost)
+
+    true_cost = sum(cost for _, cost, fails in open_ones if not fails)
+    answered = sum(not fails for _, _, fails in open_ones)
+    assert (above.spent.tokens, above.spent.model_calls) == (true_cost, answered)
+    assert pool.spent == above.spent
+
+
+def test_a_call_that_cost_more_than_expected_is_booked_as_it_was() -> None:
+    """An estimate may be too low: the pool says so, and the next call is refused."""
+    pool = Budget(Limits(tokens=100), "the task")
+    pool.reserve(model_calls=1, tokens=80).settle(tokens=120)
+
+    assert pool.spent.tokens == 120
+    with pytest.raises(BudgetExceeded, match="has used 120 of 100 tokens"):
+        pool.reserve(model_calls=1, tokens=1)
+
+
+@pytest.mark.parametrize(
+    ("mine", "above", "capped"),
+    [
+        (Limits(usd=Decimal(1)), Limits(), True),
+        (Limits(), Limits(usd=Decimal(1)), True),
+        (Limits(), Limits(), False),
+    ],
+)
+def test_a_cap_anywhere_above_counts(mine: Limits, above: Limits, capped: bool) -> None:
+    """A pool is capped by its own limits and by those of every pool above it."""
+    assert Budget(above, "the run").share("the task", mine).caps("usd") is capped
