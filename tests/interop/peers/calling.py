@@ -1,6 +1,7 @@
 """Runs a peer's own client once and prints what it got as one line of JSON.
 
-`python NAME_call.py URL MODE TEXT [ANSWER]`, with MODE `blocking`, `streaming` or `question`. The line has
+`python NAME_call.py URL MODE TEXT [ANSWER]`, with MODE `blocking`, `streaming` or `question`; or `cancel`,
+whose ANSWER is the book in which the work says that it has started. The line has
 `said` (the last words), `pieces` (how many arrived before the end), `question` and, of the exception that the
 client raised, `error`.
 """
@@ -10,6 +11,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass
@@ -20,6 +22,21 @@ class Heard:
     pieces: int = 0
     question: str = ""
     error: str = ""
+
+
+async def started(book: str, before: int) -> None:
+    """Waits until the book says once more that work has started."""
+    async with asyncio.timeout(60):
+        while True:
+            if starts(book) > before:
+                return
+            await asyncio.sleep(0.05)
+
+
+def starts(book: str) -> int:
+    """How often the book says that work has started."""
+    path = Path(book)
+    return path.read_text(encoding="utf-8").split().count("started") if path.exists() else 0
 
 
 def call(client: Callable[[Heard, str, str, str, str], Awaitable[None]]) -> None:

@@ -6,11 +6,12 @@ from uuid import uuid4
 import httpx
 from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
 from a2a.types import CancelTaskRequest, Message, Part, Role, SendMessageRequest, TaskState
-from calling import Heard, call
+from calling import Heard, call, started, starts
 
 
 async def client(heard: Heard, url: str, mode: str, text: str, answer: str) -> None:
-    """Starts, waits until the task has a name, stops it, and listens to the end."""
+    """Starts, waits until the work has begun, stops it, and listens to the end."""
+    before = starts(answer)
     async with httpx.AsyncClient(timeout=60) as http:
         card = await A2ACardResolver(http, url).get_agent_card()
         agent = ClientFactory(ClientConfig(httpx_client=http)).create(card)
@@ -25,6 +26,7 @@ async def client(heard: Heard, url: str, mode: str, text: str, answer: str) -> N
                     named.set_result(task)
 
         listening = asyncio.create_task(listen())
+        await started(answer, before)
         task = await agent.cancel_task(CancelTaskRequest(id=await named))
         await asyncio.wait_for(listening, 20)
         heard.said = TaskState.Name(task.status.state)
