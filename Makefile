@@ -47,11 +47,13 @@ test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pypro
 
 interop: $(STAMP) ## Agents of other frameworks, each in an environment of its own, both directions; prints the table
 	@rm -f .interlock/interop.json
+	@$(BIN)/python -m tests.interop.environments tests/interop/peers/*.txt
 	@$(BIN)/python -m pytest -q --durations=10 tests/interop; done=$$?; $(BIN)/python -m tests.interop.board; exit $$done
 
 test-all: $(STAMP) ## The second ring: other frameworks and a real model proxy, with environments of their own
 	@rm -f .interlock/interop.json
-	@$(BIN)/python -m pytest -q --durations=10 $(wildcard tests/interop tests/wire); done=$$?; \
+	@$(BIN)/python -m tests.interop.environments tests/interop/peers/*.txt tests/wire/*.txt
+	@$(BIN)/python -m pytest -q --durations=10 tests/interop tests/wire; done=$$?; \
 		$(BIN)/python -m tests.interop.board; exit $$done
 
 demo: $(STAMP) ## Play the demo: five acts on a support desk, without a key or a network

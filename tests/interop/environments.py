@@ -1,4 +1,7 @@
-"""One virtual environment per list of pins, built when first needed and found again afterwards."""
+"""One virtual environment per list of pins, built when first needed and found again afterwards.
+
+`python -m tests.interop.environments FILE...` builds them beforehand, so that no test waits for that.
+"""
 
 import fcntl
 import hashlib
@@ -8,6 +11,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(os.environ.get("INTERLOCK_ENVIRONMENTS") or ROOT / ".interlock" / "environments")
@@ -55,3 +59,10 @@ def _alone(folder: Path) -> Generator[None]:
     with Path(f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    for given in map(Path, sys.argv[1:]):
+        begun = monotonic()
+        environment(given)
+        print(f"{given.stem}: ready after {monotonic() - begun:.0f} s", flush=True)
