@@ -23,6 +23,7 @@ from interlock.cli import (
     new,
     optimize,
     project,
+    replay,
     run,
     runs,
     serve,
@@ -53,6 +54,7 @@ app.command()(graph.graph)
 app.add_typer(graph.tools, name="tools")
 app.add_typer(evaluate.app, name="eval")
 app.command()(optimize.optimize)
+app.command()(replay.replay)
 app.command()(doctor.doctor)
 
 

@@ -34,5 +34,6 @@ FACES: dict[str, Shows] = {
     "eval calibrate": "record",
     "eval compare": "record",
     "optimize": "record",
+    "replay": "record",
     "doctor": "project",
 }

@@ -82,7 +82,16 @@ def load(name: str) -> "Callable[[Settings], Bound]":
 
 
 def load_for(run: "Run") -> "Callable[[Settings], Bound]":
-    """Imports the graph that a run was started on.
+    """Imports the graph that a run was started on; the result binds it.
+
+    Raises:
+        NotFound, BadInput: if the project has no such graph any more.
+    """
+    return _binder(*graph_of(run))
+
+
+def graph_of(run: "Run") -> tuple[object, str]:
+    """Imports the graph that a run was started on; with the name its runs carry.
 
     Raises:
         NotFound, BadInput: if the project has no such graph any more.
@@ -92,14 +101,14 @@ def load_for(run: "Run") -> "Callable[[Settings], Bound]":
     from interlock.registry import Registry
 
     if is_place(run.graph):
-        return load(run.graph)
+        return graph(run.graph), run.graph
     registry = Registry.read(Path.cwd())
     # A graph may be registered under another name than its own.
     for name in sorted(registry.graphs, key=lambda name: name != run.graph):
         with terminal.apart():
-            graph, _ = as_graph(registry.load(name))
-        if name_of(graph, name) == run.graph:
-            return _binder(graph, name)
+            found, _ = as_graph(registry.load(name))
+        if name_of(found, name) == run.graph:
+            return found, name
     raise BadInput(
         f"run {run.id} is of graph {run.graph!r}, which langgraph.json does not name; "
         f"it names: {', '.join(sorted(registry.graphs))}."

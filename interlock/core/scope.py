@@ -52,6 +52,8 @@ class TaskScope:
     """False for an unbound graph, which only reads."""
     path: tuple[str, ...] = ()
     guards: Guards = ON
+    drawn: "Callable[[str, str], Json] | None" = None
+    """Of a replay: the time or number that a task, an operation of it, was given then; None for none."""
     fresh: bool = False
     """True where no earlier execution can have recorded anything."""
     trace: str = ""

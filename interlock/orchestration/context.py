@@ -1,5 +1,6 @@
 """What one run hands to its nodes: who, by when, with how much, and through which ports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 from langgraph.types import interrupt
 
 from interlock.core.agents import AnyAgent
+from interlock.core.canonical import Json
 from interlock.core.guards import ON, Guards
 from interlock.core.journal import HAPPENED, spent_on
 from interlock.core.limits import RUN_LIMITS, Budget, Deadline, Limits
@@ -70,6 +72,8 @@ class RunContext:
     """The `traceparent` with which the run was asked for."""
     opened: set[str] = field(default_factory=set[str])
     """Tasks that were opened in this segment."""
+    drawn: Callable[[str, str], Json] | None = None
+    """Where a replay takes times and random numbers from."""
     inside: "Inside | None" = None
     """Set where the graph is the body of another supervisor's task."""
     state: RunState = "created"
@@ -165,6 +169,7 @@ class RunContext:
             bound=self.bound,
             path=(*(self.inside.path if self.inside else ()), name),
             guards=self.guards,
+            drawn=self.drawn,
             fresh=fresh,
             trace=self.trace,
         )

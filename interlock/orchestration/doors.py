@@ -221,7 +221,10 @@ class TaskDoors:
     def _once(self, kind: EntryKind, operation: str, make: Any) -> Json:  # noqa: ANN401
         self.scope.check_open()
         slot, known = self._recorded(operation, None)
-        return known.answer if known else self._put(kind, operation, None, slot, make()).answer
+        if known is not None:
+            return known.answer
+        drawn = self.scope.drawn(self.scope.task, operation) if self.scope.drawn else None
+        return self._put(kind, operation, None, slot, make() if drawn is None else drawn).answer
 
     def _recorded(self, operation: str, arguments: Json) -> tuple[Slot, Entry | None]:
         slot = self.scope.journal.occurrence(call_digest(operation, arguments))
