@@ -2,8 +2,9 @@
 
 from interlock.a2a.answers import Heard
 from interlock.a2a.relays import answer_to, kept
+from interlock.core.canonical import Json
 
-DATA = {"interrupts": [{"interruptId": "i-1"}]}
+DATA: Json = {"interrupts": [{"interruptId": "i-1"}]}
 ASKS = Heard(standing="asks", words="May I?", beside=DATA)
 AS_DATA = '{"interruptResponse": {"interruptId": "i-1", "response": "yes"}}'
 
