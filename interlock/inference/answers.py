@@ -5,18 +5,17 @@ The rules work on the conversation alone, so that a body that is run again decid
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from interlock.core.canonical import canonical
 from interlock.core.results import Failed, GaveUp
 from interlock.inference.messages import text_of
 from interlock.inference.prompts import ANSWER, GIVE_UP, first_object
-from interlock.inference.toolbox import REFUSED, Toolbox
+from interlock.inference.toolbox import REFUSED, Told, Toolbox, as_message, refusal
 
 CORRECTIONS = 2
 """How often in one attempt a result that does not fit is sent back to the model."""
@@ -24,10 +23,14 @@ REPEATS = 3
 """How often the same call may be made; and how many more such calls are refused before the task fails."""
 
 
+Call: TypeAlias = tuple[ToolCall, ToolMessage | None]
+"""A call of a conversation with its answer; None where there is none yet."""
+
+
 class GivingUp(BaseModel):
     """Says that the task cannot be done here; a person takes it from there."""
 
-    reason: str = Field(description="Why it cannot be done.")
+    reason: str = Field(min_length=1, description="Why it cannot be done.")
     tried: tuple[str, ...] = Field(default=(), description="What was tried.")
     needs: str = Field(default="", description="What would be needed.")
 
@@ -92,15 +95,15 @@ class Answers(AgentMiddleware[Any, Any, Any]):
         others = [call for call in reply.tool_calls if call not in endings]
         if len(endings) == 1 and not others:
             done, problem = self._ending(endings[0])
-            told = "Taken." if done is not None else problem
-            return [_answer(endings[0], told, refused=done is None)], done
+            told = Told("Taken.") if done is not None else Told(problem, refused=True)
+            return [_answer(endings[0], told)], done
         answers = [self._not_alone(call, endings) for call in endings]
         calls = _earlier(before)
         for call in others:
-            told = self._repeated(call, calls) if self._loops else ""
+            problem = self._repeated(call, calls) if self._loops else ""
             calls.append((call, None))
-            if told:
-                answers.append(_answer(call, told, refused=True))
+            if problem:
+                answers.append(_answer(call, refusal(problem)))
         return answers, None
 
     def _ending(self, call: ToolCall) -> tuple[object, str]:
@@ -149,7 +152,7 @@ class Answers(AgentMiddleware[Any, Any, Any]):
         failed = Failed(
             error=f"{self._agent}'s model gave no single result.", code="no_result", retryable=True
         )
-        return _answer(call, self._correct(failed, told), refused=True)
+        return _answer(call, Told(self._correct(failed, told), refused=True))
 
     def _correct(self, raw: object, told: str) -> str:
         """Counts a correction.
@@ -162,14 +165,14 @@ class Answers(AgentMiddleware[Any, Any, Any]):
             raise Unusable(raw)
         return f"{REFUSED}{told}"
 
-    def _repeated(self, call: ToolCall, calls: Sequence[tuple[ToolCall, str | None]]) -> str:
+    def _repeated(self, call: ToolCall, calls: Sequence[Call]) -> str:
         """Why a call is not made once more; empty if it may be made.
 
         Raises:
             Unusable: if the model goes on with it all the same.
         """
         same = [answer for other, answer in calls if _key(other) == _key(call)]
-        done = [answer for answer in same if answer is not None and not answer.startswith(REFUSED)]
+        done = [text_of(answer.content) for answer in same if answer and answer.status != "error"]
         if self._toolbox.changes(call["name"]) and (done or None in same):
             told = (
                 f"this was done already, and is not done again. It answered: {done[0]}"
@@ -183,7 +186,7 @@ class Answers(AgentMiddleware[Any, Any, Any]):
         if len(same) >= 2 * REPEATS:
             why = f"{self._agent}'s model made the same call {len(same)} times ({call['name']})."
             raise Unusable(Failed(error=why, code="loop"))
-        return f"{REFUSED}{told}"
+        return told
 
 
 class _Done:
@@ -204,28 +207,26 @@ def result_of(held: object) -> object:
     return held.value
 
 
-def _earlier(messages: Sequence[BaseMessage]) -> list[tuple[ToolCall, str | None]]:
+def _earlier(messages: Sequence[BaseMessage]) -> list[Call]:
     """The calls of a conversation in order, each with its answer; None where there is none yet."""
-    calls: list[tuple[ToolCall, str | None]] = []
+    calls: list[Call] = []
     newest = 0  # ids are unique within one reply, and not always beyond it
     for message in messages:
         if isinstance(message, AIMessage):
             newest = len(calls)
             calls += [(call, None) for call in message.tool_calls]
         elif isinstance(message, ToolMessage):
-            told = text_of(message.content)
-            same = message.tool_call_id
-            calls[newest:] = [(c, told if c["id"] == same else known) for c, known in calls[newest:]]
+            name = message.tool_call_id
+            calls[newest:] = [(c, message if c["id"] == name else known) for c, known in calls[newest:]]
     return calls
 
 
-def _key(call: ToolCall) -> tuple[str, bytes]:
-    return call["name"], canonical(call["args"])
+def _key(call: ToolCall) -> tuple[str, str]:
+    return call["name"], json.dumps(call["args"], sort_keys=True)
 
 
-def _answer(call: ToolCall, told: str, *, refused: bool) -> ToolMessage:
-    status = "error" if refused else "success"
-    return ToolMessage(told, tool_call_id=call["id"] or "", name=call["name"], status=status)
+def _answer(call: ToolCall, told: Told) -> ToolMessage:
+    return as_message(told, call["name"], call["id"])
 
 
 def _misfit(error: ValueError) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from langchain.agents import create_agent  # pyright: ignore[reportUnknownVariableType] - an inner type is hidden
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from interlock.core.agents import AnyAgent
 from interlock.core.canonical import Json
@@ -20,7 +20,7 @@ from interlock.inference.hints import Hints
 from interlock.inference.minds import Beginning
 from interlock.inference.prompts import LOAD_SKILL, as_given, instructions, task
 from interlock.inference.skills import OFFER, reader
-from interlock.inference.toolbox import Calls, Toolbox
+from interlock.inference.toolbox import Calls, Toolbox, as_message
 from interlock.inference.window import Window
 
 STEPS = 60
@@ -74,5 +74,5 @@ async def _repeated(done: Sequence[Mapping[str, Json]], toolbox: Toolbox) -> lis
         arguments, call = cast("dict[str, Any]", each["arguments"]), f"before-{number}"
         answer = await toolbox.call(name, arguments)
         told.append(AIMessage("", tool_calls=[{"name": name, "args": arguments, "id": call}]))
-        told.append(ToolMessage(answer, tool_call_id=call, name=name))
+        told.append(as_message(answer, name, call))
     return told

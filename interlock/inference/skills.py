@@ -6,7 +6,7 @@ from typing import Any
 from interlock.core.scope import TaskScope
 from interlock.core.skills import FILE, Skill
 from interlock.inference.prompts import LOAD_SKILL
-from interlock.inference.toolbox import REFUSED, Answering, function
+from interlock.inference.toolbox import Answering, Told, function, refusal
 
 _SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -29,17 +29,18 @@ def reader(skills: Sequence[Skill], scope: TaskScope) -> Answering:
     """
     known = {skill.name: skill for skill in skills}
 
-    async def load_skill(arguments: Mapping[str, Any]) -> str:
+    async def load_skill(arguments: Mapping[str, Any]) -> Told:
         name, file = str(arguments.get("name", "")), str(arguments.get("file") or FILE)
         skill = known.get(name)
         if skill is None:
-            return f"{REFUSED}there is no skill {name!r}; there are {', '.join(sorted(known))}."
+            return refusal(f"there is no skill {name!r}; there are {', '.join(sorted(known))}.")
         text = skill.files.get(file)
         if text is None:
-            return f"{REFUSED}skill {name} has no file {file!r}; it has {', '.join(sorted(skill.files))}."
+            return refusal(f"skill {name} has no file {file!r}; it has {', '.join(sorted(skill.files))}.")
         body = {"skill": name, "file": file, "skill_version": skill.version, "bytes": len(text.encode())}
         scope.note("skill.loaded", body, f"{name}/{file}")
         others = sorted(each for each in skill.files if each not in (FILE, file))
-        return f"{text}\n\n(This skill also has: {', '.join(others)}.)" if others and file == FILE else text
+        more = f"\n\n(This skill also has: {', '.join(others)}.)" if others and file == FILE else ""
+        return Told(f"{text}{more}")
 
     return load_skill

@@ -6,7 +6,7 @@ task (no budget left, a question, a lost lease) is never told to it.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from langchain.agents.middleware.types import AgentMiddleware, ToolCallRequest
 from langchain_core.messages import ToolMessage
@@ -41,10 +41,25 @@ _TOLD: tuple[type[InterlockError], ...] = (
     ToolFailed,
     ToolUnavailable,
 )
-Answering: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[str]]
-"""Answers the call of a function that is no tool."""
 REFUSED = "Not done: "
-"""How an answer begins that is none."""
+"""How a refusal begins, for the model; what counts is `Told.refused`: any tool may answer these words."""
+
+
+class Told(NamedTuple):
+    """What the model is told of a call."""
+
+    text: str
+    refused: bool = False
+    """Nothing was done, and the text says why."""
+
+
+def refusal(why: str) -> Told:
+    """What the model is told of a call that was not made."""
+    return Told(f"{REFUSED}{why}", refused=True)
+
+
+Answering: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Told]]
+"""Answers the call of a function that is no tool."""
 
 
 class Toolbox:
@@ -66,17 +81,19 @@ class Toolbox:
         """The function for a tool's own name; None where the agent was not granted it as such."""
         return next((name for name, granted in self.known.items() if named(granted) == tool), None)
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> Told:
         """Makes one call and returns its answer in words, a refusal included."""
         granted = self.known[name]
         try:
             if isinstance(granted, Tool):
-                return shown(granted.returns.dump_python(await self._called(granted, arguments), mode="json"))
+                answer = await self._called(granted, arguments)
+                return Told(shown(granted.returns.dump_python(answer, mode="json")))
             if not _is_pattern(granted):
-                return shown(await self._called(granted, arguments))
-            return shown(await self._called(str(arguments.get("tool")), _object(arguments.get("arguments"))))
+                return Told(shown(await self._called(granted, arguments)))
+            inner = _object(arguments.get("arguments"))
+            return Told(shown(await self._called(str(arguments.get("tool")), inner)))
         except _TOLD as error:
-            return f"{REFUSED}{error.message}"
+            return refusal(error.message)
 
     async def _called(self, tool: Granted, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
         call: Any = self._doors.call
@@ -112,8 +129,13 @@ class Calls(AgentMiddleware[Any, Any, Any]):
             told = await self._toolbox.call(name, arguments)
         else:
             return await handler(request)
-        status = "error" if told.startswith(REFUSED) else "success"
-        return ToolMessage(told, tool_call_id=request.tool_call["id"] or "", name=name, status=status)
+        return as_message(told, name, request.tool_call["id"])
+
+
+def as_message(told: Told, name: str, call: str | None) -> ToolMessage:
+    """The answer to a call, as it stands in the conversation."""
+    status = "error" if told.refused else "success"
+    return ToolMessage(told.text, tool_call_id=call or "", name=name, status=status)
 
 
 def function(name: str, description: str, schema: dict[str, Any]) -> BaseTool:

@@ -16,7 +16,7 @@ from langchain.agents.middleware.types import AgentMiddleware, ModelRequest, Mod
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from interlock.core.canonical import canonical, digest
+from interlock.core.canonical import digest
 from interlock.core.results import Failed
 from interlock.core.scope import TaskScope
 from interlock.inference.answers import Unusable
@@ -206,7 +206,7 @@ def _lines(turn: Turn) -> list[tuple[str, str]]:
     if not calls:
         return [("", _begin(text_of(reply.content)))]
     return [
-        (c["name"], _begin(f"{c['name']}({canonical(c['args']).decode()}) -> {told.get(c['id'] or '', '')}"))
+        (c["name"], _begin(f"{c['name']}({json.dumps(c['args'])}) -> {told.get(c['id'] or '', '')}"))
         for c in calls
     ]
 
@@ -221,7 +221,7 @@ def _functions(request: ModelRequest[Any]) -> int:
     specs = getattr(request.response_format, "schema_specs", [])
     endings = [{"name": each.name, "parameters": each.json_schema} for each in specs]
     offered = [convert_to_openai_tool(tool) for tool in request.tools]
-    return -(-len(canonical([*offered, *endings])) // BYTES_PER_TOKEN)
+    return -(-len(json.dumps([*offered, *endings])) // BYTES_PER_TOKEN)
 
 
 def _flat(*parts: Sequence[Turn]) -> list[BaseMessage]:

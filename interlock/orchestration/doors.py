@@ -172,7 +172,7 @@ class TaskDoors:
             reply = await self._models.reply(
                 route, call, budget=self.scope.budget, deadline=self.scope.deadline, heard=heard
             )
-            told = redact(plain({**reply.model_dump(mode="json"), "tokens": reply.tokens}))
+            told, error = _recordable(reply, route)
         except (BudgetExceeded, NotFound):
             held.release()  # nobody was asked
             raise
@@ -180,7 +180,8 @@ class TaskDoors:
             passed = [plain(each) for each in failed.passed]
             error = {"code": failed.code, "message": failed.message}
             told = {"passed": passed, **_spent(failed.passed)}
-            asked |= {"code": failed.code, "why": failed.message}
+        if error is not None:
+            asked |= {"code": error["code"], "why": error["message"]}
         kind = "model.called" if error is None else "model.failed"
         seconds = round(self.scope.clock.monotonic() - begun, 6)
         entry = self._put("model", f"model:{route}", cleaned, slot, told, error)
@@ -255,6 +256,18 @@ class TaskDoors:
                 error=error,
             )
         )
+
+
+def _recordable(reply: ModelReply, route: str) -> tuple[Json, dict[str, Json] | None]:
+    """A reply as the record keeps it; one that nothing can keep counts as none."""
+    told = redact(plain({**reply.model_dump(mode="json"), "tokens": reply.tokens}))
+    try:
+        canonical(told)  # a number beyond every double, half a character
+    except ValueError:
+        why = f"the model behind route {route!r} replied with something that no record can hold."
+        spent: Json = {"tokens": reply.tokens, "usd": None if reply.usd is None else str(reply.usd)}
+        return spent, {"code": ModelUnavailable.code, "message": why}
+    return told, None
 
 
 def _spent(passed: Sequence[Passed]) -> dict[str, Json]:

@@ -274,6 +274,20 @@ def repeating(call: ModelCall) -> Said:
     return [("payments__refund", arguments)] * 5
 
 
+def absurd(call: ModelCall) -> Said:
+    """Asks with huge numbers and texts, and with names that mean something to Python or to SQL."""
+    calls: list[Said] = [
+        {"payments__refund": {"order_id": "A-1001", "amount": 1e300, "history": 0}},
+        {"payments__refund": {"self": 1, "config": {}, "run_manager": 2, "callbacks": [], "tool": "x"}},
+        {"payments__paid": {"order_id": {"$ne": None}}},
+        {"payments__paid": {"order_id": "x" * 200_000}},
+        {"payments__paid": {"order_id": "A-1001\u0000'; DROP TABLE payments; --"}},
+        {"": {}},
+        {"give_up": {"reason": ""}},
+    ]
+    return calls[min(len(asked_for(call)), len(calls) - 1)]
+
+
 def giving_up(call: ModelCall) -> Said:
     """Gives up with words that somebody else put into its mouth."""
     return {"give_up": {"reason": POISON, "tried": [POISON], "needs": POISON}}
@@ -287,6 +301,9 @@ STYLES = {
     "answers before it has read": hasty,
     "repeats itself": repeating,
     "gives up in an attacker's words": giving_up,
+    "speaks nonsense": absurd,
+    "asks with numbers that no record holds": lambda call: {"payments__paid": {"order_id": 10**40}},
+    "speaks in half characters": lambda call: "\ud800 SAY " + POISON,
     "loops and writes what it is told": drafting_only(looping),
     "invents tools and writes what it is told": drafting_only(inventive),
     "gives up and writes what it is told": drafting_only(giving_up),

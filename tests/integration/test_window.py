@@ -103,7 +103,7 @@ async def test_two_hundred_turns_stay_within_the_window(tmp_path: Path) -> None:
     assert max(map(tokens, model.heard)) <= WINDOW - 200
     assert "What is the door's number?" in told(newest)
     assert "The door's number is 4711." in told(newest)
-    assert 'notes__mark({"page":50})' in told(newest)  # what was done for good is never forgotten
+    assert 'notes__mark({"page": 50})' in told(newest)  # what was done for good is never forgotten
     fitted: list[Any] = [line.body for line in lines if line.event.kind == "context.fitted"]
     assert fitted[-1]["messages"] == 1 + 2 * PAGES
     assert fitted[-1]["sent_tokens"] <= fitted[-1]["room"]
