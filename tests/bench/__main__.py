@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.bench import desk
+from tests.bench.a2a import round_trips
 from tests.bench.inference import inference
 from tests.bench.measure import Times, cpu
 from tests.bench.page import Results, page
@@ -77,6 +78,9 @@ async def main() -> None:
         shown = await spans(folder, rounds=asked.rounds, runs=asked.runs)
     print("model calls ...", flush=True)
     thought = await inference(rounds=asked.rounds)
+    print("A2A round trips ...", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        trips = await round_trips(Path(name), rounds=asked.rounds, runs=asked.runs)
     print("starting ...", flush=True)
     begun = await asyncio.to_thread(starts, max(3, asked.rounds // 2))
     text = page(
@@ -91,6 +95,7 @@ async def main() -> None:
             stored_runs=asked.stored,
             spans=shown,
             inference=thought,
+            a2a=trips,
             starts_cpu=begun.cpu,
             starts_wall=begun.wall,
         )

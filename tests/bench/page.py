@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.bench import desk
+from tests.bench.a2a import BARE, GRAPH, OURS, RUN, RoundTrips
 from tests.bench.inference import WORDS, Inference
 from tests.bench.measure import Times, ratio
 from tests.bench.spans import Spans
@@ -28,6 +29,7 @@ class Results:
     stored_runs: int
     spans: Spans
     inference: Inference
+    a2a: RoundTrips
     starts_cpu: Mapping[str, Times]
     starts_wall: Mapping[str, Times]
 
@@ -43,6 +45,7 @@ def page(results: Results) -> str:
                 _stored(results),
                 _inference(results),
                 _spans(results),
+                _a2a(results),
                 _starts(results),
             ]
         )
@@ -152,6 +155,21 @@ Spans are read off the record after the fact, in a thread of their own, and sent
 | an event of the record, read and encoded | {it.event_us:.0f} us of CPU |
 | a span, the same work | {it.span_us:.0f} us of CPU |
 | of one run of this plan | {it.events} events, {it.spans} spans, {it.bytes:,} bytes before compression |"""
+
+
+def _a2a(results: Results) -> str:
+    it = results.a2a
+    return f"""## A2A round trip
+
+A blocking call over JSON-RPC of an agent that repeats what it is told, CPU of client and server together.
+
+| our server over | ratio | goal, at most | met | for scale, ms |
+|---|---|---|---|---|
+| the SDK's server with nothing behind it and nothing stored | {it.over_bare:.2f} | 2.0 | {_met(it.over_bare, 2.0)} | {_ms(it.times[OURS].median)} over {_ms(it.times[BARE].median)} |
+| the SDK's server with a graph of one node and SQLite checkpoints | {it.over_graph:.2f} | | | {_ms(it.times[GRAPH].median)} |
+| the same run in this process, without a server | {it.over_run:.2f} | | | {_ms(it.times[RUN].median)} |
+
+A task of ours is a whole run: stored, planned, judged, recorded and signed. The last row is what the server adds to it."""
 
 
 def _starts(results: Results) -> str:
