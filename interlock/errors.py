@@ -5,6 +5,7 @@ The class docstring is the default message, so the text a person reads stands be
 InterlockError
 ├── BadInput            ├── BuildError          ├── NotFound
 ├── PlanInvalid         ├── NotBound            ├── WrongState
+│                       │   └── Bypassed        │
 ├── ToolDenied          ├── ToolFailed          ├── ToolUnavailable
 ├── OutcomeUnknown      ├── Rejected            ├── DoorsClosed
 ├── Diverged            ├── BudgetExceeded      ├── DeadlineExceeded
@@ -62,6 +63,12 @@ class NotBound(InterlockError):
     """This needs a bound graph: use `interlock.bind(graph)`; unbound graphs only read."""
 
     code = "not_bound"
+
+
+class Bypassed(NotBound):
+    """A body asked a model past its doors; strict mode did not let it."""
+
+    code = "bypassed"
 
 
 class WrongState(InterlockError):

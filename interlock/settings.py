@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     """Models by route, in the order in which they are asked, as `[[tool.interlock.models.ROUTE]]`."""
     remotes: dict[str, RemoteSettings] = Field(default_factory=dict[str, RemoteSettings])
     """Agents that work elsewhere, by name: a URL, or `[tool.interlock.remotes.NAME]`."""
+    strict: bool = False
+    """Fails a run in which a body asks a LangChain model past its doors, and does not send the call."""
     lease_s: float = 3.0
     """Seconds after which a silent worker's run may be taken over."""
     tokens: dict[str, TokenSettings] = Field(default_factory=dict[str, TokenSettings])

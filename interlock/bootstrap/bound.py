@@ -194,6 +194,7 @@ class Bound:
             remotes=self._remotes,
             fence=fence,
             guards=self._guards,
+            strict=self._settings.strict,
             version=run.version,
             state=run.state,
             trace=run.trace,

@@ -37,6 +37,7 @@ KINDS: dict[str, str] = {
     "effect.compensated": "an effect was taken back",
     "model.called": "a model was asked and answered",
     "model.failed": "no model behind a route answered",
+    "model.bypassed": "a body asked a model past its doors",
     "context.fitted": "a conversation was fitted to a model's window: what was dropped or summarised",
     "skill.loaded": "a model loaded a skill",
     "remote.sent": "a task was sent to a remote agent",

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from interlock.core.canonical import Json, canonical
 
+BEHIND_THE_DOOR = "interlock_behind_the_door"
+"""Stands in the metadata of calls that the inference gateway makes of LangChain's clients."""
 Speaker: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
 

@@ -181,7 +181,8 @@ class Models(Protocol):
         Reserves the most it may cost before it is sent, and settles what it did cost.
 
         Args:
-            heard: Gets the reply's text in pieces while it is being said.
+            heard: Gets the reply's text in pieces while it is being said. An empty piece says that what
+                was heard so far is void, because another model starts over.
 
         Raises:
             BudgetExceeded: there is not enough left; nothing was sent.

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Syst
 from langchain_core.runnables import Runnable
 
 from interlock.core.canonical import Json, canonical
-from interlock.core.models import ModelCall
+from interlock.core.models import BEHIND_THE_DOOR, ModelCall
 from interlock.errors import BadInput, InterlockError
 from interlock.inference import messages
 from interlock.inference.failures import ProviderFailed, failure
@@ -26,7 +26,7 @@ _DIALECT = (*_OPENAI, "deepseek", "fireworks", "groq", "openrouter", "together",
 """Providers whose clients take OpenAI's `response_format`; the others are told the schema in words."""
 _REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
 """Providers that can be told `reasoning_effort`."""
-_QUIET: dict[str, Any] = {"callbacks": [], "tags": [], "metadata": {}}
+_QUIET: dict[str, Any] = {"callbacks": [], "tags": [], "metadata": {BEHIND_THE_DOOR: True}}
 """The outer chat model is the one that graphs and tracers see; the inner one is nobody's run."""
 
 

@@ -14,6 +14,7 @@ from interlock.core.canonical import Json, plain
 from interlock.core.questions import Question, question_id
 from interlock.core.scope import TaskScope
 from interlock.errors import NotBound
+from interlock.orchestration.bypass import watching
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.doors import TaskDoors
 
@@ -26,7 +27,13 @@ async def run_body(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, con
 
     Raises:
         NotBound: the body is a prompt or far away, and nothing here reaches models or remote agents.
+        Bypassed: in strict mode, if it asked a model past its doors.
     """
+    with watching(doors.scope, strict=context.strict):
+        return await _run(agent, inputs, doors, context)
+
+
+async def _run(agent: AnyAgent, inputs: Sequence[Any], doors: TaskDoors, context: RunContext) -> object:
     if context.remotes is not None and context.remotes.performs(agent):
         return await context.remotes.work(agent, inputs, doors.scope)
     if agent.run is not None:

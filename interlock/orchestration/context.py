@@ -66,6 +66,8 @@ class RunContext:
     fence: int | None = None
     guards: Guards = ON
     bound: bool = True
+    strict: bool = False
+    """Whether a model call past the doors fails the run."""
     version: str = ""
     """Digest of the graph's definition."""
     trace: str = ""

@@ -41,7 +41,7 @@ MISBEHAVIOUR: list[tuple[Turn, str]] = [
     (Refuses(403), "credentials refused"),
     (Refuses(404), "unknown model"),
     (Refuses(400, code="context_length_exceeded"), "context too long"),
-    (Refuses(400, message="Invalid model name passed in model=m0"), "unknown model"),
+    (Refuses(400, code="model_not_found"), "unknown model"),
     (Hangs(), "timeout"),
     (BreaksOff('{"city": "Ro'), "broken off"),
     (Babbles(), "malformed reply"),
