@@ -49,8 +49,8 @@ class Heard:
     """Id of those words: the same question asked again has the same."""
     question: Asked | None = None
     """The question as data, where a server of ours asks."""
-    gave_up: bool = False
-    """A server of ours says that it gave up, which is an answer and no failure."""
+    outcome: str = ""
+    """How the run came out at a server of ours: `gave_up` is an answer there and no failure."""
     seen: frozenset[str] = frozenset()
     """Ids of the messages in its history."""
 
@@ -139,13 +139,13 @@ def of_task(task: Task) -> Heard:
         beside=None if question else words.data,
         about=question.question if question else status.message_id or digest(words.text)[:16],
         question=question,
-        gave_up=_outcome(task.metadata) == "gave_up",
+        outcome=_outcome(task.metadata),
         seen=frozenset(message.message_id for message in task.history),
     )
 
 
 def _outcome(metadata: Struct) -> str:
-    """How a run at a server of ours came out."""
+    """How a run at a server of ours came out; empty at every other one."""
     told: Any = json_format.MessageToDict(metadata).get(EXTENSION)
     return str(cast("dict[str, Any]", told).get("outcome", "")) if isinstance(told, dict) else ""
 

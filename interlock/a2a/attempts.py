@@ -8,17 +8,15 @@ message id once; else the peer's list of tasks is asked, and then a person. Neve
 import asyncio
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from interlock.a2a import relays
 from interlock.a2a.answers import ENDED, Heard
-from interlock.a2a.peer_cards import Unreached
 from interlock.a2a.client import Lost, Peer, Refused, Said
 from interlock.a2a.ends import End, failed, of_heard
 from interlock.a2a.envelope import Envelope, write
+from interlock.a2a.peer_cards import Unreached
 from interlock.core.canonical import Json, canonical, digest, plain
-from interlock.core.limits import Budget
 from interlock.core.questions import question_id
 from interlock.core.remote_tasks import OVER, RemoteState, RemoteTask
 from interlock.core.scope import TaskScope
@@ -29,7 +27,6 @@ _CONNECT_AGAIN_S = (0.2, 0.8)
 _LOOK_AGAIN_S = (0.0, 0.5, 1.5)
 _FIRST_S, _LONGEST_S, _GRACE_S = 0.05, 2.0, 3.0
 """Seconds between two looks at a task; and for which a question that was answered may still stand there."""
-_RESENDS = 3
 _UNREADABLE = 6
 _TURNS = 20
 _SETTLE_S = 30 * 86_400.0
@@ -49,7 +46,8 @@ class Attempt:
     """What is asked: text, or anything else as data."""
     row: RemoteTask
     begun: float = field(init=False)
-    _resent: int = 0
+    _unsure: bool = False
+    """A message may have arrived whose answer nobody heard."""
 
     def __post_init__(self) -> None:
         """Takes the time."""
@@ -65,6 +63,7 @@ class Attempt:
                 code="diverged",
             )
         self.row = stored or self.row
+        self._unsure = self.row.state in ("sent", "unknown")
         if self.row.state in OVER:
             return failed(f"{self.agent} was stopped at {self.row.url}.", code="remote_canceled")
         end: End | None = None
@@ -87,14 +86,16 @@ class Attempt:
         try:
             heard = await self._move()
         except Unreached as error:
-            if self.row.remote:
-                await asyncio.sleep(_LONGEST_S)  # it has the task; it is tried again while there is time
+            if await self._try_on():
                 return None
             if self.row.state == "sent":
                 await self._store(self.row.to("planned", self._now()))  # nothing has left
             return failed(error.message, retryable=True)
         except Refused as error:
-            return await self._over(failed(error.message, retryable=error.why == "later"))
+            later = error.why == "later"
+            if later and await self._try_on():
+                return None
+            return await self._over(failed(error.message, retryable=later))
         if isinstance(heard, End):
             return await self._over(heard)
         if heard is None:
@@ -106,6 +107,13 @@ class Attempt:
         await self._know(heard)
         return None
 
+    async def _try_on(self) -> bool:
+        """Waits where the peer has the task or may have it: there a new attempt would be a second one."""
+        if not (self.row.remote or self._unsure):
+            return False
+        await asyncio.sleep(_LONGEST_S)
+        return True
+
     async def _move(self) -> Heard | End | None:
         if self.row.state == "planned":
             return await self._send(self.content, sends=self.row.sends + 1)
@@ -116,7 +124,8 @@ class Attempt:
     async def _send(self, content: Json, **changes: int) -> Heard | None:
         """Sends the message of this turn; None where it is not known what became of it."""
         found = await self.peer.found()
-        await self._store(self.row.to("sent", self._now(), peer=found.label, **changes), content)
+        sent = self.row.to("sent", self._now(), peer=found.label, keyed=found.keyed, **changes)
+        await self._store(sent, content)
         row = self.row
         said = Said(
             id=row.message,
@@ -140,6 +149,7 @@ class Attempt:
                     raise
                 await asyncio.sleep(wait)
             except Lost:
+                self._unsure = True
                 return None
         return heard
 
@@ -196,11 +206,9 @@ class Attempt:
 
     async def _find_out(self) -> Heard | End | None:
         """Learns whether a message arrived that got no answer."""
-        with suppress(RemoteFailed):
-            if (await self.peer.found()).keyed and self._resent < _RESENDS:
-                self._resent += 1
-                await asyncio.sleep(_FIRST_S * 4**self._resent)
-                return await self._send(self.content, sends=self.row.sends + 1)
+        if self.row.keyed:
+            await asyncio.sleep(min(_FIRST_S * 2**self.row.sends, _LONGEST_S))
+            return await self._send(self.content, sends=self.row.sends + 1)
         for wait in _LOOK_AGAIN_S:
             await asyncio.sleep(wait)
             with suppress(RemoteFailed):
@@ -231,6 +239,7 @@ class Attempt:
             nth += 1
         answer = question.answer if isinstance(question.answer, dict) else {}
         if not answer.get("yes"):
+            self._unsure = False
             await self._store(self.row.to("planned", self._now()))
             return None
         value = plain(answer.get("value"))
@@ -279,6 +288,7 @@ class Attempt:
 
     async def _know(self, heard: Heard) -> None:
         """Stores the id of the task as soon as it is known."""
+        self._unsure = False
         if self.row.state == "working" and self.row.remote == heard.task:
             return
         context = heard.context or self.row.context
@@ -324,10 +334,11 @@ class Attempt:
         return {**named, "message": row.message, "context": row.context, "remote_task": row.remote}
 
     def _envelope(self) -> Envelope:
+        left = self.scope.budget.left()
         return Envelope(
             deadline_ms=int(self.scope.deadline.left() * 1000),
-            tokens=_left(self.scope.budget, "tokens"),
-            usd=_left(self.scope.budget, "usd"),
+            tokens=left.tokens,
+            usd=left.usd,
             key=self.row.message,
             traceparent=self.scope.traceparent("remote.sent", self._tag()),
         )
@@ -361,15 +372,3 @@ def canceled(row: RemoteTask, told: bool, why: str) -> dict[str, Any]:
     """What the record says of a task that was to stop."""
     named = {"remote": row.agent, "url": row.url, "peer": row.peer, "remote_task": row.remote}
     return {**named, "told": told, "why": why}
-
-
-def _left(budget: Budget, what: str) -> Any:  # noqa: ANN401
-    """What is left in this pool and every one above it; None where nobody set a limit."""
-    lefts: list[int | Decimal] = []
-    pool: Budget | None = budget
-    while pool is not None:
-        limit = getattr(pool.limits, what)
-        if limit is not None:
-            lefts.append(max(limit - getattr(pool.spent, what), limit - limit))
-        pool = pool.parent
-    return min(lefts) if lefts else None

@@ -24,6 +24,8 @@ class End:
     state: Literal["answered", "failed", "canceled"] = "answered"
     said: str = ""
     """The remote agent's own words about it; for the record alone."""
+    outcome: str = ""
+    """How a run at a server of ours came out, where it says so."""
 
     @property
     def error(self) -> dict[str, Json] | None:
@@ -44,7 +46,7 @@ def of_heard(heard: Heard, agent: str, url: str) -> End:
         end = failed(f"{agent} was canceled at {url}.", code="remote_canceled", said=heard.words)
     elif heard.standing == "rejected":
         end = failed(f"{agent} at {url} refused the task.", code="remote_rejected", said=heard.words)
-    elif heard.gave_up:
+    elif heard.outcome == "gave_up":
         end = failed(f"{agent} at {url} gave up.", code="gave_up", said=heard.words)
     elif heard.standing == "failed":
         end = failed(f"{agent} failed at {url}.", retryable=True, said=heard.words)
@@ -64,4 +66,4 @@ def _answered(heard: Heard, agent: str, url: str) -> End:
         return failed(f"{agent} at {url} answered with what cannot be kept as JSON.", retryable=True)
     if size > _MOST_ANSWER:
         return failed(f"{agent} at {url} answered with {size} bytes; {_MOST_ANSWER} are taken.")
-    return End(answer=redact(answer))
+    return End(answer=redact(answer), outcome=heard.outcome)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ValidationError
@@ -19,7 +19,7 @@ from interlock.core.journal import Entry, Slot, call_digest
 from interlock.core.ports import Batch, Clock, Ledger
 from interlock.core.redaction import redact
 from interlock.core.remote_tasks import RemoteTask, remote_key
-from interlock.core.results import Failed, GaveUp
+from interlock.core.results import Degraded, Failed, GaveUp
 from interlock.core.scope import TaskScope
 from interlock.core.stores import RemoteTasks
 
@@ -79,8 +79,12 @@ class A2ARemotes:
             await scope.flush(remotes=[attempt.row])
         if known.error is not None:
             return _unanswered(known.error)
-        scope.tell(_operation(agent), slot.digest, known.answer)
-        return _read(agent, known.answer)
+        kept = known.answer if isinstance(known.answer, dict) else {}
+        scope.tell(_operation(agent), slot.digest, kept.get("said"))
+        found = _read(agent, kept.get("said"))
+        if kept.get("outcome") == "degraded" and not isinstance(found, Failed | GaveUp | Degraded):
+            return Degraded[Any](output=found, why=f"{agent.name} says that it has less than was asked.")
+        return cast("object", found)
 
     async def cancel(self, run: str) -> None:
         """Asks every endpoint that still works for this run to stop; harmless if none does."""
@@ -193,7 +197,7 @@ def _entry(scope: TaskScope, slot: Slot, agent: AnyAgent, content: Json, end: "E
         operation=_operation(agent),
         arguments=content,
         state="answered",
-        answer=end.answer,
+        answer={"said": end.answer, "outcome": end.outcome},
         error=end.error,
     )
 

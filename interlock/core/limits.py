@@ -114,6 +114,19 @@ class Budget:
         self.take(model_calls=model_calls, tokens=tokens, usd=usd)
         return Reservation(self, Spend(model_calls=model_calls, tokens=tokens, usd=usd))
 
+    def left(self) -> Limits:
+        """What may still be spent, of this pool and every one above it; absent where nothing is capped."""
+        pool: Budget | None = self
+        least = Limits()
+        while pool is not None:
+            rest: dict[str, int | Decimal] = {}
+            for what in ("tool_calls", "model_calls", "tokens", "usd"):
+                cap = getattr(pool.limits, what)
+                if cap is not None:
+                    rest[what] = max(cap - getattr(pool.spent, what), cap * 0)
+            least, pool = least.within(Limits.model_validate(rest)), pool.parent
+        return least
+
     def charge(self, *, tokens: int = 0, usd: Decimal = Decimal(0)) -> None:
         """Books what a call turned out to cost; the next one is refused where too little is left."""
         self.book(Spend(tokens=tokens, usd=usd))

@@ -49,6 +49,8 @@ class RemoteTask(BaseModel, frozen=True, extra="forbid"):
     """Its open question: see `interlock.a2a.relays`."""
     peer: str = ""
     """Name and version as its card gave them."""
+    keyed: bool = False
+    """Its card promised that a message id sent twice is one task."""
     at: datetime
     """When it was last written."""
 

@@ -192,6 +192,7 @@ remote_tasks: Table = Table(
     Column("turn", Integer, nullable=False),
     Column("asked", Text),
     Column("peer", Text, nullable=False),
+    Column("keyed", Integer, nullable=False),
     Column("at", Text, nullable=False),
     Index("ix_remote_tasks_run_state", "run", "state"),
 )

@@ -13,6 +13,7 @@ from interlock.bootstrap import Bound
 from interlock.core.guards import Guards
 from interlock.core.runs import Run
 from interlock.errors import RunBusy
+from interlock.persistence.remote_tasks import SqlRemoteTasks
 from tests.a2a_peers import Scripted, Told, served, text
 from tests.desk import Ticket
 from tests.remote_desk import desk, events, result, scorer, settings
@@ -140,6 +141,42 @@ async def test_an_answer_to_its_question(point: str, tmp_path: Path) -> None:
 
     assert (run.state, came["output"]["level"]) == ("completed", "low"), came
     assert [told.text for told in peer.book.told] == ["Score this: one", "green"]
+
+
+async def test_a_worker_that_is_stopped_leaves_the_peer_at_work(tmp_path: Path) -> None:
+    """Going down is not canceling: the next worker finds the task again, and it was done once."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def play(told: Told, up: TaskUpdater) -> None:
+        await up.start_work()
+        begun.set()
+        await go_on.wait()
+        await works(told, up)
+
+    peer = Scripted(play)
+    async with served(peer) as url:
+        async with bind(desk(scorer(url)).build(), settings=settings(tmp_path)) as app:
+            running = asyncio.create_task(app.run(Ticket(text="one")))
+            await begun.wait()
+            await _known(app)
+            running.cancel()
+            await asyncio.wait({running})
+        go_on.set()
+        async with bind(desk(scorer(url)).build(), settings=settings(tmp_path)) as app:
+            run = await taken_over(app)
+            came = await result(app, run.id)
+
+    assert (run.state, came["output"]["level"]) == ("completed", "low")
+    assert len(peer.book.told) == 1 and not peer.book.canceled
+
+
+async def _known(app: Bound) -> None:
+    """Waits until the id of the remote task is stored."""
+    deadline = asyncio.get_running_loop().time() + 10
+    (run,) = await app.stores.runs.list()
+    while not any(row.remote for row in await SqlRemoteTasks(app.stores.database).open(run.id)):
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.01)
 
 
 async def test_without_the_journal_it_is_sent_twice(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from agents.risk import risk
 from agents.ticket import Ticket
 from evals.support.world import World
 from graphs.support import graph, policy
-from interlock import Agent, Doors, GaveUp, Policy, ToolServer, bind
+from interlock import Agent, Degraded, Doors, GaveUp, Policy, ToolServer, bind
+from interlock.a2a.lenient import LenientTransport
 from interlock.bootstrap import Stores
 from interlock.core.runs import Run
 from interlock.errors import BadInput
@@ -177,6 +179,23 @@ async def test_giving_up_is_an_answer_from_afar_too(tmp_path: Path) -> None:
     assert len(await runs_of(tmp_path / "server")) == 1
 
 
+async def test_less_than_was_asked_is_less_here_too(tmp_path: Path) -> None:
+    """A degraded answer from over there is degraded here."""
+
+    async def body(note: Note, doors: Doors) -> Degraded[Score]:
+        """Is not sure."""
+        return Degraded(output=Score(level="low"), why="old data")
+
+    async with (
+        running(tmp_path / "server", far(body)) as server,
+        bind(desk(far(_here)).build(), settings=settings(tmp_path, **placed(server.url))) as app,
+    ):
+        run = await app.run(Note(text="one"))
+        came = await result(app, run.id)
+
+    assert (came["status"], came["output"]["level"], run.outcome) == ("degraded", "low", "degraded")
+
+
 async def test_canceling_here_cancels_there(tmp_path: Path) -> None:
     """A run that is canceled here leaves nothing open over there."""
     async with (
@@ -226,6 +245,33 @@ async def test_a_killed_worker_asks_nobody(
             came = await result(app, run.id)
 
     assert (run.state, came["output"]["level"]) == ("completed", "low"), came
+    assert len(await runs_of(tmp_path / "server")) == 1
+
+
+async def test_a_server_that_is_down_meanwhile_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a task may have arrived, nobody home is no reason for a second attempt: it is tried on."""
+    async with running(tmp_path / "server", far(_word)) as server:
+        remotes = json.dumps({"scorer": {"url": server.url, "token_env": "PEER_TOKEN"}})
+        monkeypatch.setenv("INTERLOCK_REMOTES", remotes)
+        await killed(
+            tmp_path, server.url, "after message 1", INTERLOCK_REMOTES=remotes, PEER_TOKEN="ann-token"
+        )
+        send, down = LenientTransport.handle_async_request, iter([True])
+
+        async def sending(self: LenientTransport, request: httpx.Request) -> httpx.Response:
+            if next(down, False):
+                raise httpx.ConnectError("refused", request=request)
+            return await send(self, request)
+
+        monkeypatch.setattr(LenientTransport, "handle_async_request", sending)
+        agent = scorer(server.url, attempts=3)
+        async with bind(desk(agent).build(), settings=settings(tmp_path, lease_s=LEASE_S)) as app:
+            run = await taken_over(app)
+            tried = await events(app, run.id, "task.returned")
+
+    assert [each["status"] for each in tried] == ["completed"]
     assert len(await runs_of(tmp_path / "server")) == 1
 
 

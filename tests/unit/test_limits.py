@@ -189,3 +189,13 @@ def test_a_call_that_cost_more_than_expected_is_booked_as_it_was() -> None:
 def test_a_cap_anywhere_above_counts(mine: Limits, above: Limits, capped: bool) -> None:
     """A pool is capped by its own limits and by those of every pool above it."""
     assert Budget(above, "the run").share("the task", mine).caps("usd") is capped
+
+
+def test_what_is_left_is_the_least_of_all_pools() -> None:
+    """A child has no more left than any pool above it, and never less than nothing."""
+    run = Budget(Limits(tokens=100, usd=Decimal("0.50")), "the run")
+    task = run.share("task", Limits(tokens=500, model_calls=2))
+    run.charge(tokens=30, usd=Decimal("0.70"))
+
+    assert task.left() == Limits(tokens=70, usd=Decimal(0), model_calls=2)
+    assert Budget(Limits(), "free").left() == Limits()

@@ -175,6 +175,7 @@ def upgrade() -> None:
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("asked", sa.Text(), nullable=True),
         sa.Column("peer", sa.Text(), nullable=False),
+        sa.Column("keyed", sa.Integer(), nullable=False),
         sa.Column("at", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run"],
