@@ -17,7 +17,7 @@ def serve(
     graphs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[GRAPH]...",
+            metavar="GRAPH",
             help="Graphs that langgraph.json names, or agents by their place; by default all its graphs.",
         ),
     ] = None,
