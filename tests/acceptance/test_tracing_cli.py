@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,3 +86,30 @@ def test_the_doctor_tells_where_keys_come_from_and_not_what_they_are(front: Fron
     """`interlock doctor` names the variable of a key and hides its value."""
     told = front.process("doctor", LANGFUSE_SECRET_KEY="sk-lf-1", LANGFUSE_PUBLIC_KEY="pk-lf-1")
     assert "LANGFUSE_SECRET_KEY" in told.out and "sk-lf-1" not in told.out + told.err
+
+
+def test_workers_that_are_killed_leave_no_hole_in_the_trace(tmp_path: Path) -> None:
+    """One worker dies asking, the next right after it has paid; the third sends what all three have done."""
+    with Receiver() as receiver:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **keys(receiver)}
+        ended = [
+            subprocess.run(
+                [sys.executable, "-m", "tests.nested", turn, str(tmp_path)],
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            for turn in ("ask", "sent", "end")
+        ]
+
+    assert [done.returncode for done in ended] == [-9, -9, 0], ended[-1].stderr
+    assert ended[-1].stdout.split() == ["completed", "resolved"]
+    ids = {span.id: span for span in receiver.spans}
+    roots = [span for span in ids.values() if not span.parent]
+    assert [span.name for span in roots] == ["house"]
+    assert {span.trace for span in receiver.spans} == {roots[0].trace}
+    assert {span.parent for span in ids.values() if span.parent} <= set(ids)
+    paid = [span for span in ids.values() if span.name == "shop/pay_back"]
+    assert [span.meta("effect") for span in paid] == ["confirmed"]
+    assert [span.meta("by") for span in ids.values() if span.name == "question: approve"] == ["lena"]
