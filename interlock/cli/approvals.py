@@ -116,7 +116,7 @@ def _answer(
     asked, _ = project.play(work.run_of(settings, question))
     if asked.kind == "settle":
         raise BadInput(f"question {question} asks what happened: use `interlock effects settle {question}`.")
-    in_words = asked.kind in ("clarify", "relay")
+    in_words = asked.in_words
     if yes and in_words and text is None and asked.state == "open":
         raise BadInput(f"question {question} asks for more than yes or no: add --answer.")
     if not in_words and text is not None:

@@ -105,7 +105,7 @@ def next_steps(question: "Question") -> list[str]:
             f"  it happened:    interlock effects settle {question.id} --happened",
             f"  it did not:     interlock effects settle {question.id} --did-not-happen",
         ]
-    yes = "" if question.kind in ("approve", "review") else ' --answer "..."'
+    yes = ' --answer "..."' if question.in_words else ""
     return [
         f"Waits for {whom}: {question.title}",
         f"  look at it:  interlock approvals show {question.id}",

@@ -53,6 +53,11 @@ class Question(BaseModel, frozen=True, extra="forbid"):
     answered_by: str | None = None
     answered_at: datetime | None = None
 
+    @property
+    def in_words(self) -> bool:
+        """Says whether it takes more than a yes or a no."""
+        return self.kind in ("clarify", "relay") and self.answer_schema.get("type") != "boolean"
+
 
 class Answer(BaseModel, frozen=True, extra="forbid"):
     """A person's answer, before it is accepted."""

@@ -140,7 +140,7 @@ def _how(question: Question) -> str:
     if question.kind == "settle":
         told = "" if "tool" in question.details else " (that is yes and no)"
         return f"interlock effects settle {name} --happened or --did-not-happen{told}"
-    if question.kind in ("clarify", "relay"):
+    if question.in_words:
         return f'interlock approvals approve {name} --answer "…" or: reject {name}'
     return f'interlock approvals approve {name} or: reject {name} --comment "why"'
 

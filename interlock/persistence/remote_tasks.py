@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from interlock.core.remote_tasks import OPEN, OVER, RemoteTask
 from interlock.persistence import rows, schema
@@ -16,7 +16,8 @@ def _put():  # noqa: ANN202
     """Upserts rows; one that is over stays as it is, whoever writes last."""
     put = insert(schema.remote_tasks)
     changes = {c.name: put.excluded[c.name] for c in schema.remote_tasks.c if not c.primary_key}
-    return put.on_conflict_do_update(index_elements=["id"], set_=changes, where=_r.state.not_in(OVER))
+    still_open = and_(*(_r.state != state for state in sorted(OVER)))
+    return put.on_conflict_do_update(index_elements=["id"], set_=changes, where=still_open)
 
 
 _PUT = _put()

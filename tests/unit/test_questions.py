@@ -256,3 +256,10 @@ def test_a_yes_or_no_can_be_the_whole_answer() -> None:
     assert accept(asked, answer(value=False), "ada", NOW).answer is False
     with pytest.raises(AnswerRefused):
         accept(asked, answer(value="perhaps"), "ada", NOW)
+
+
+def test_what_takes_more_than_yes_or_no() -> None:
+    """A remote agent's approval is answered by yes or no; its other questions take words."""
+    assert question("relay").in_words and question("clarify").in_words
+    assert not question("relay", answer_schema={"type": "boolean"}).in_words
+    assert not question("approve").in_words
