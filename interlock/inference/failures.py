@@ -54,6 +54,8 @@ _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What clients raise over a body that is no reply."""
 _QUOTA_S = 60.0
 _COOLING_S = 1.0
+_LONGEST_S = 3_600.0
+"""Seconds that a candidate rests at most, whatever it asks for."""
 
 
 class ProviderFailed(Exception):
@@ -140,7 +142,7 @@ def _retry_after(response: Any) -> float | None:  # noqa: ANN401
     headers: Any = getattr(response, "headers", None) or {}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers.get(name)) * unit)
+            return min(max(0.0, float(headers.get(name)) * unit), _LONGEST_S)
         except (TypeError, ValueError, AttributeError):  # absent, or a date
             continue
     return None

@@ -66,11 +66,11 @@ class Provider:
 
     def may_answer(self, call: ModelCall) -> int:
         """How many tokens it may answer this call with, at most."""
-        wanted = call.options.get("max_tokens")
+        wanted, most = call.options.get("max_tokens"), self.candidate.max_tokens
         if isinstance(wanted, int) and wanted > 0:
-            return wanted
-        if self.candidate.max_tokens is not None:
-            return self.candidate.max_tokens
+            return wanted if most is None else min(wanted, most)
+        if most is not None:
+            return most
         return min(MAX_TOKENS, self._profile().get("max_output_tokens") or MAX_TOKENS)
 
     def window(self) -> int | None:

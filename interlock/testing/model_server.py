@@ -184,7 +184,10 @@ class ModelServer:
             return await wire.json(200, {"object": "list", "data": listed})
         if method != "POST" or not path.endswith("/chat/completions"):
             return await wire.refuse(Refuses(404, message=f"there is no {method} {path} here"))
-        asked = Asked(json.loads(body), headers, monotonic())
+        try:
+            asked = Asked(json.loads(body), headers, monotonic())
+        except ValueError:
+            return await wire.refuse(Refuses(400, message="the body is no JSON"))
         self.book.append(asked)
         self._arrived.set()
         return await self._play(asked, wire, reader)

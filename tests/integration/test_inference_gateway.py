@@ -508,6 +508,55 @@ async def test_a_model_of_your_own_code_is_a_candidate() -> None:
     assert (reply.text, reply.model, reply.estimated) == ("from my own code", "mine", True)
 
 
+async def test_a_model_that_takes_no_schema_is_told_it_in_words() -> None:
+    """The fence around its JSON is taken off, and the reply is checked like every other."""
+    from langchain_core.language_models import GenericFakeChatModel
+    from langchain_core.messages import AIMessage
+
+    class Own(GenericFakeChatModel):
+        """Remembers what it was told."""
+
+        def bind_tools(self, *_: Any, **__: Any) -> Any:
+            """Takes tools, and calls none."""
+            return self
+
+        def _generate(self, messages: list[Any], *args: Any, **kwargs: Any) -> Any:
+            heard.append(messages[0].content)
+            return super()._generate(messages, *args)
+
+    heard: list[Any] = []
+    own = Own(messages=iter([AIMessage("Rome!"), AIMessage('```json\n{"city": "Rome"}\n```')]))
+    listed = [Candidate("first", chat=own), Candidate("second", chat=own)]
+    async with ModelGateway({"default": listed}) as gateway:
+        reply = await ask(gateway)
+
+    assert reply.text == '{"city": "Rome"}'
+    assert [each.why for each in reply.passed] == ["reply is not the schema"]
+    assert '"city"' in heard[0]
+
+
+async def test_the_operators_cap_on_a_reply_wins() -> None:
+    """A call may ask for less than the settings allow, never for more."""
+    async with routed([GOOD], max_tokens=500) as (gateway, (server,)):
+        for wanted in (100, 9_000):
+            await ask(gateway, asking(options={"max_tokens": wanted}))
+
+        assert [asked.body["max_tokens"] for asked in server.book] == [100, 500]
+
+
+async def test_no_candidate_rests_for_ever() -> None:
+    """A `Retry-After` beyond all measure counts as an hour."""
+    from interlock.inference.failures import failure
+
+    class Limited(Exception):
+        """What a client raises."""
+
+        status_code = 429
+        response = type("Response", (), {"status_code": 429, "headers": {"retry-after": "inf"}})()
+
+    assert failure(Limited()).cooling_s == 3_600
+
+
 async def test_one_request_carries_the_words_of_every_earlier_turn() -> None:
     """Tool calls and their answers are said again in the provider's own form."""
 

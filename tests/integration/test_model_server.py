@@ -118,8 +118,11 @@ async def test_models_are_listed_and_a_key_is_asked_for() -> None:
     async with ModelServer(["x"], models=["a", "b"], key="let-me-in") as server, httpx.AsyncClient() as http:
         refused = await http.get(f"{server.url}/models")
         listed = await http.get(f"{server.url}/models", headers={"authorization": "Bearer let-me-in"})
+        no_json = await http.post(
+            f"{server.url}/chat/completions", content=b"{", headers={"authorization": "Bearer let-me-in"}
+        )
         nowhere = await http.get(f"{server.url}/elsewhere", headers={"authorization": "Bearer let-me-in"})
 
     assert refused.status_code == 401
     assert [each["id"] for each in listed.json()["data"]] == ["a", "b"]
-    assert nowhere.status_code == 404
+    assert (nowhere.status_code, no_json.status_code) == (404, 400)
