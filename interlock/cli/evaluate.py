@@ -85,7 +85,9 @@ def run(
     if save:
         terminal.tell(f"kept in {Baseline.of(report).write(read, save).relative_to(Path.cwd())}")
     if json:
-        told = report.as_json() | ({"changes": found.as_json()} if found else {})
+        told = (
+            report.as_json() | {"judge": _judging(assessed)} | ({"changes": found.as_json()} if found else {})
+        )
         terminal.emit(told, indent=2)
     else:
         _show(report)

@@ -121,19 +121,18 @@ def test_a_case_passes_under_plain_pytest_too(tmp_path: Path) -> None:
 
 
 def test_one_agent_is_set_against_the_desk() -> None:
-    """Both play the same tickets: the one agent thinks, costs tokens, and is beaten or not, by name."""
+    """Both play the same ticket: the one agent thinks and costs tokens, and does not know the rules."""
     command = [sys.executable, "-m", "interlock", "eval", "compare", "support", "--json"]
-    cases = [option for case in ("T-001", "T-012") for option in ("--case", case)]
 
     done = subprocess.run(
-        [*command, *cases], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+        [*command, "--case", "T-012"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
     )
 
     assert done.returncode == 0, done.stderr
     told = {each["name"]: each for each in json.loads(done.stdout)["variants"]}
-    assert told["desk"]["passed"] == 2 and told["desk"]["harm"] == []
-    assert told["one"]["passed"] == 1 and told["one"]["failed"].keys() == {"T-012"}
-    assert told["one"]["model_calls"] >= 6 and told["one"]["tokens"] > 0
+    assert told["desk"]["passed"] == 1 and told["desk"]["harm"] == []
+    assert told["one"]["passed"] == 0 and told["one"]["failed"].keys() == {"T-012"}
+    assert told["one"]["model_calls"] >= 3 and told["one"]["tokens"] > 0
 
 
 @pytest.mark.parametrize(

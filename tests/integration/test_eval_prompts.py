@@ -1,13 +1,19 @@
 """Prompts are optimised and compared on a small project, with scripted models; and runs become cases."""
 
+import asyncio
 import json
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from interlock.cli import main
+from interlock.testing.model_server import Asked, ModelServer, Says, Script
+from tests.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAPH = '''
@@ -55,7 +61,7 @@ BETTER = "---\nversion: 2\n---\nAlways thank the customer.\n"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with one agent that thinks, three cases to build on and one that is held out."""
+    """A project with one agent that thinks, two cases to build on and one that is held out."""
     evals = tmp_path / "evals" / "desk"
     evals.mkdir(parents=True)
     (tmp_path / "desk.py").write_text(GRAPH)
@@ -67,7 +73,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (evals / "script.py").write_text(SCRIPT)
     (evals / "suite.toml").write_text('script = "script.py:reflects"\n')
     expect = {"state": "completed", "outcome": "resolved", "verdict": "accept", "reply_has": ["thank you"]}
-    for file, names in (("cases.jsonl", ["hello", "again", "third"]), ("held_out.jsonl", ["sorry"])):
+    for file, names in (("cases.jsonl", ["hello", "again"]), ("held_out.jsonl", ["sorry"])):
         rows = [
             {"ticket": {"id": name, "text": name}, "expect": expect, "why": "It is polite."} for name in names
         ]
@@ -91,7 +97,7 @@ def test_a_better_prompt_is_proposed_and_only_a_person_accepts_it(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The held-out gain and the difference are told; the prompt is replaced by --accept, and not before."""
-    command = ("optimize", "clerk", "--suite", "desk", "--budget", "8")
+    command = ("optimize", "clerk", "--suite", "desk", "--budget", "5")
     before = (project / "clerk.md").read_text()
 
     code, out, err = interlock(capsys, *command)
@@ -115,7 +121,7 @@ def test_a_prompt_that_only_fits_its_own_cases_is_refused(
 ) -> None:
     """The development cases gain and the held-out one loses: it is shown, and cannot be accepted."""
     (project / "evals" / "desk" / "suite.toml").write_text('script = "script.py:spoils"\n')
-    command = ("optimize", "clerk", "--suite", "desk", "--budget", "8", "--json")
+    command = ("optimize", "clerk", "--suite", "desk", "--budget", "5", "--json")
     held_out = project / "evals" / "desk" / "held_out.jsonl"
     held_out.write_text(held_out.read_text().replace("thank you", "yes"))
 
@@ -158,18 +164,58 @@ def test_without_held_out_cases_or_a_model_nothing_is_looked_for(
     assert no_model[0] == 2 and "no model is configured that could reflect" in no_model[2]
 
 
-def test_prompts_are_compared_side_by_side(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same graph with two prompts: what they passed, used and took, as a table and as a plot."""
-    (project / "polite.md").write_text("---\nversion: 7\n---\nDo thank them.\n")
-    variants = ("--variant", "now=desk", "--variant", "polite=desk,prompt=clerk:polite.md")
+@contextmanager
+def serving(script: Script) -> Generator[ModelServer]:
+    """A model server on a thread of its own, for commands that have their own loop."""
+    server, loop = ModelServer(script), asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
-    code, out, err = interlock(capsys, "eval", "compare", "desk", *variants, "--plot", "trade.svg")
+
+def replies(asked: Asked) -> Says:
+    """Thanks where the prompt says so; the better model always does."""
+    kind = "thank" in asked.messages[0]["content"] or asked.model == "better"
+    return Says(
+        calls=[("answer", {"text": "Thank you!" if kind else "Yes."})], input_tokens=100, output_tokens=10
+    )
+
+
+def test_models_and_prompts_are_compared_side_by_side(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same graph with another prompt, and with a dearer model: what they passed, cost and took."""
+    (project / "polite.md").write_text("---\nversion: 7\n---\nDo thank them.\n")
+    with serving(replies) as server:
+        (project / "pyproject.toml").write_text(
+            "".join(
+                f'[[tool.interlock.models.{route}]]\nmodel = "{model}"\nurl = "{server.url}"\n'
+                f"price = {{ input = {price}, output = {price} }}\n"
+                for route, model, price in (("default", "plain", 1), ("careful", "better", 10))
+            )
+        )
+        variants = ("now=desk", "polite=desk,prompt=clerk:polite.md", "better=desk,model=careful")
+
+        code, out, err = interlock(
+            capsys, "eval", "compare", "desk", *(o for each in variants for o in ("--variant", each)),
+            "--case", "hello", "--plot", "trade.svg",
+        )  # fmt: skip
 
     lines = {line.split()[0]: line.split() for line in out.splitlines() if line}
     assert code == 0, err
-    assert lines["polite"][1] == "3/3" and lines["now"][1] == "0/3"
-    assert int(lines["now"][4]) == 3 and int(lines["now"][5]) > 0
-    assert "hello: only polite passed." in out
+    assert {name: lines[name][1] for name in ("now", "polite", "better")} == {
+        "now": "0/1", "polite": "1/1", "better": "1/1",
+    }  # fmt: skip
+    assert lines["now"][4:7] == ["1", "110", "0.0001"] and lines["better"][4:7] == ["1", "110", "0.0011"]
+    assert "hello: only polite, better passed." in out
+    assert {asked.model for asked in server.book} == {"plain", "better"}
     assert (project / "trade.svg").read_text().startswith("<svg")
 
 
@@ -233,11 +279,17 @@ def test_a_judge_is_held_against_people(project: Path, capsys: pytest.CaptureFix
 
 
 def test_results_are_kept_and_a_regression_fails_by_name(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saved when good; a worse prompt then fails the command, and the case is named."""
+    """Saved when good, its scores at Langfuse; a worse prompt fails the command, and the case is named."""
     (project / "clerk.md").write_text("Do thank them.")
-    saved = interlock(capsys, "eval", "run", "desk", "--case", "hello", "--save", "good")
+    with Receiver() as langfuse:
+        monkeypatch.setenv("INTERLOCK_LANGFUSE_BASE_URL", langfuse.url)
+        monkeypatch.setenv("INTERLOCK_LANGFUSE_PUBLIC_KEY", "pk")
+        monkeypatch.setenv("INTERLOCK_LANGFUSE_SECRET_KEY", "sk")
+        saved = interlock(capsys, "eval", "run", "desk", "--case", "hello", "--save", "good")
+    for name in ("BASE_URL", "PUBLIC_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"INTERLOCK_LANGFUSE_{name}")
     (project / "clerk.md").write_text("Answer.")
     (project / "evals" / "desk" / "suite.toml").write_text("[thresholds]\ndevelopment = 0\n")
 
@@ -245,5 +297,9 @@ def test_results_are_kept_and_a_regression_fails_by_name(
     absent = interlock(capsys, "eval", "run", "desk", "--against", "never")
 
     assert saved[0] == 0 and "evals/desk/baselines/good.json" in saved[2], saved[2]
+    scores = {each["name"]: each for each in langfuse.scores}
+    assert {"eval passed", "eval safe", "eval loop", "eval grounded"} <= set(scores)
+    assert scores["eval passed"]["value"] == 1 and scores["eval passed"]["dataType"] == "BOOLEAN"
+    assert {each.trace for each in langfuse.spans} >= {scores["eval passed"]["traceId"]}
     assert worse[0] == 1 and "worse than 'good': hello: reply_has" in worse[1]
     assert absent[0] == 2 and "there are: good" in absent[2]
