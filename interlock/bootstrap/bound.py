@@ -25,6 +25,7 @@ from interlock.mcp.gateway import Gateway
 from interlock.mcp.servers import ToolServer
 from interlock.observability.langfuse import prompts
 from interlock.observability.tracing import Tracer, tracer
+from interlock.orchestration.alone import LoneAgent
 from interlock.orchestration.context import RunContext
 from interlock.orchestration.supervisor import SupervisorGraph
 from interlock.persistence.checkpoints import Checkpoints
@@ -68,6 +69,8 @@ class Bound:
             else hand_written(graph, name)
         )
         self.offer: Offer = offer_of(self.program, supervisor)
+        # Whoever serves one agent performs it: sent on to where it is placed, the task would come back.
+        self._alone = supervisor.agent if isinstance(supervisor, LoneAgent) else None
         self._servers = (*servers, *servers_of(settings))
         self._stack = AsyncExitStack()
 
@@ -96,7 +99,7 @@ class Bound:
             self._stack.push_async_callback(self._prompts.close)
         self.gateway: Gateway = Gateway(self.policy, self._clock, self._servers)
         self._stack.push_async_callback(self.gateway.close)
-        self._remotes = remotes_of(self._settings, self.stores, self._clock)
+        self._remotes = remotes_of(self._settings, self.stores, self._clock, here=self._alone)
         self._stack.push_async_callback(self._remotes.close)
         self.traces: Tracer | None = tracer(self._settings, self.stores.runs, self.stores.record)
         if self.traces is not None:

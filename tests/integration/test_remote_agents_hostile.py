@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from interlock import Agent, Degraded, Doors, Limits, RemoteAgent, bind
 from interlock.a2a import lenient
-from interlock.errors import BuildError
+from interlock.errors import BuildError, NotBound
 from interlock.settings import RemoteSettings
 from tests.a2a_peers import Scripted, Told, free_port, listening, served, text
 from tests.desk import Ticket
@@ -403,6 +403,15 @@ def test_a_url_that_cannot_be_called_is_no_agent(url: str) -> None:
     with pytest.raises(BuildError, match="cannot be called") as raised:
         RemoteAgent("a", "A.", url=url, input=Ticket, output=Score, ask=ask, read=read)
     assert "word" not in str(raised.value)
+
+
+async def test_an_unbound_graph_calls_nobody() -> None:
+    """Without `bind` there is nobody to remember what was sent, so nothing is."""
+    raw, port = Raw(by_message), free_port()
+    async with listening(raw.app(port), port) as url:
+        with pytest.raises(NotBound, match="remote"):
+            await desk(scorer(url)).build().compile().ainvoke({"request": {"text": "one"}})
+    assert not raw.methods
 
 
 async def test_a_peer_without_an_end_is_stopped(tmp_path: Path) -> None:

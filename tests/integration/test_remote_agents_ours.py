@@ -15,9 +15,13 @@ from graphs.support import graph, policy
 from interlock import Agent, Degraded, Doors, GaveUp, Policy, ToolServer, bind
 from interlock.a2a.lenient import LenientTransport
 from interlock.bootstrap import Stores
+from interlock.core.principal import Principal
 from interlock.core.runs import Run
 from interlock.errors import BadInput
+from interlock.server.identity import Anybody
+from interlock.server.serving import Wish, serving
 from interlock.settings import RemoteSettings
+from tests.a2a_peers import free_port
 from tests.desk import Ticket as Note
 from tests.integration.test_remote_agents_crashes import killed, taken_over
 from tests.remote_desk import Score, desk, events, result, scorer, settings
@@ -278,6 +282,24 @@ async def test_a_server_that_is_down_meanwhile_is_waited_for(
 async def _word(note: Note, doors: Doors) -> Score:
     """Says low."""
     return Score(level="low")
+
+
+async def test_who_serves_an_agent_performs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Desk and server may share their settings: the server does not send the task on to itself."""
+    port = free_port()
+    monkeypatch.setenv("INTERLOCK_REMOTES", json.dumps({"scorer": {"url": f"http://127.0.0.1:{port}/"}}))
+    there = settings(tmp_path / "server")
+    served = bind(far(_word), settings=there)
+    local = Wish(identify=Anybody(Principal.local("ann")), port=port, local=True)
+    async with (
+        serving([served], there, local),
+        bind(desk(far(_here)).build(), settings=settings(tmp_path)) as app,
+    ):
+        run = await app.run(Note(text="one"))
+        came = await result(app, run.id)
+
+    assert came["output"]["level"] == "low"
+    assert len(await runs_of(tmp_path / "server")) == 1
 
 
 async def test_a_wrong_token_is_told_and_never_stored(
