@@ -48,7 +48,7 @@ class TaskHandler(RequestHandler):
     async def on_message_send(self, params: pb.SendMessageRequest, context: ServerCallContext) -> pb.Task:
         """Starts a task, or answers what one asks, and waits until it rests."""
         host, who = self._called(context)
-        run, note = await self._receive(host, who, params)
+        run, note = await self._receive(host, who, params, context)
         at_once = params.configuration.return_immediately or bool(note)
         view = await host.view(run, who) if at_once else await host.settled(run, who)
         modes = params.configuration.accepted_output_modes
@@ -60,7 +60,7 @@ class TaskHandler(RequestHandler):
     ) -> AsyncGenerator[Event]:
         """Starts a task, or answers what one asks, and tells what happens until it rests."""
         host, who = self._called(context)
-        run, note = await self._receive(host, who, params)
+        run, note = await self._receive(host, who, params, context)
         view = await host.view(run, who)
         modes = params.configuration.accepted_output_modes
         yield apply_history_length(projection.task(view, modes=modes, note=note), params.configuration)
@@ -178,7 +178,9 @@ class TaskHandler(RequestHandler):
         """There is none: the card says everything."""
         raise a2a.UnsupportedOperationError("there is no extended card: the public one says everything.")
 
-    async def _receive(self, host: Hosting, who: Principal, params: pb.SendMessageRequest) -> tuple[str, str]:
+    async def _receive(
+        self, host: Hosting, who: Principal, params: pb.SendMessageRequest, context: ServerCallContext
+    ) -> tuple[str, str]:
         """Takes a message: the task's id, and why the message changed nothing (empty if it did)."""
         validate_proto_required_fields(params)
         validate_history_length(params.configuration)
@@ -190,13 +192,14 @@ class TaskHandler(RequestHandler):
         if message.task_id:
             run, note = message.task_id, await self._follow_up(host, who, message)
         else:
-            run, note = await self._begin(host, who, params), ""
+            headers = context.state.get("headers", {})
+            run, note = await self._begin(host, who, params, str(headers.get("traceparent", ""))), ""
         if wants_pushes:
             config.task_id = run
             await self._told_to.put(config, who)
         return run, note
 
-    async def _begin(self, host: Hosting, who: Principal, params: pb.SendMessageRequest) -> str:
+    async def _begin(self, host: Hosting, who: Principal, params: pb.SendMessageRequest, trace: str) -> str:
         message = params.message
         if message.context_id and not _CONTEXT.fullmatch(message.context_id):
             raise BadInput("a contextId has at most 128 letters, digits and any of . : @ / + = _ -")
@@ -209,7 +212,7 @@ class TaskHandler(RequestHandler):
             key=f"a2a:{given.key or message.message_id}",
             session=message.context_id or None,
             limits=_limits(given),
-            trace=given.traceparent,
+            trace=given.traceparent or trace,
         )
 
     async def _follow_up(self, host: Hosting, who: Principal, message: pb.Message) -> str:
@@ -220,6 +223,8 @@ class TaskHandler(RequestHandler):
             raise a2a.InvalidParamsError(
                 f"task {run.id} is of another context than {message.context_id!r:.140}."
             )
+        if await host.heard(run.id, message.message_id):
+            return ""  # sent again because its answer was lost
         if view.phase in ENDED:
             raise a2a.UnsupportedOperationError(f"task {run.id} has ended: send a message without its id.")
         if view.phase == "waits":
@@ -237,6 +242,7 @@ class TaskHandler(RequestHandler):
                 await host.answer(answer)
         except AnswerRefused as refused:
             return f"Your answer was not taken: {refused.message}"
+        await host.hear(run.id, message.message_id)
         return ""
 
     async def _told(

@@ -170,6 +170,14 @@ class Hosting(Protocol):
         """
         ...
 
+    async def heard(self, run: str, message: str) -> bool:
+        """Says whether a message of this id was taken for a run."""
+        ...
+
+    async def hear(self, run: str, message: str) -> None:
+        """Notes that a message was taken, so that it is not taken twice."""
+        ...
+
     async def cancel(self, run: str, who: Principal) -> View:
         """Stops a run, whether it moves or waits.
 

@@ -15,10 +15,14 @@ from interlock.core.runs import FINAL, Run
 from interlock.errors import NotFound
 from interlock.persistence import rows, schema
 from interlock.persistence.database import Database
+from interlock.persistence.sqlite import insert
 
 _r, _q, _e = schema.runs.c, schema.questions.c, schema.events.c
 _RUN = select(schema.runs).where(_r.id == bindparam("run"))
 _ASKED = select(schema.questions).where(_q.run == bindparam("run")).order_by(_q.asked_at, _q.id)
+_HEARD = select(schema.messages.c.id).where(
+    schema.messages.c.run == bindparam("run"), schema.messages.c.id == bindparam("message")
+)
 _HEADS = select(_r.id, _r.head_seq).where(_r.id.in_(bindparam("ids", expanding=True)))
 _owned_by = func.json_extract(_r.owner, "$.user")
 _SESSION = select(_r.id).where(_r.session == bindparam("session"), bindparam("user") != _owned_by).limit(1)
@@ -43,7 +47,7 @@ class Seen:
 
 
 class SqlHosted:
-    """The queries of a server; it writes nothing."""
+    """The queries of a server, and the messages it has taken."""
 
     def __init__(self, database: Database) -> None:
         """Takes an open database."""
@@ -73,6 +77,17 @@ class SqlHosted:
         """Says whether a session holds runs of somebody else."""
         given = {"session": session, "user": user}
         return await self._database.read(lambda c: c.execute(_SESSION, given).first() is not None)
+
+    async def heard(self, run: str, message: str) -> bool:
+        """Says whether a message of this id was taken for a run."""
+        given = {"run": run, "message": message}
+        return await self._database.read(lambda c: c.execute(_HEARD, given).first() is not None)
+
+    async def hear(self, run: str, message: str, now: datetime) -> None:
+        """Notes that a message was taken; noting it twice is harmless."""
+        values = {"run": run, "id": message, "at": rows.stamp(now)}
+        statement = insert(schema.messages).values(values).on_conflict_do_nothing()
+        await self._database.write(lambda c: c.execute(statement))
 
     async def page(
         self, graph: str, who: Principal, wanted: Wanted, now: datetime

@@ -237,3 +237,11 @@ outbox: Table = Table(
     ForeignKeyConstraint(["run", "subscription"], ["subscriptions.run", "subscriptions.id"]),
     Index("ix_outbox_due", "due_at"),
 )
+
+messages: Table = Table(
+    "messages",
+    metadata,
+    _run(primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+)

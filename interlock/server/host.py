@@ -122,6 +122,14 @@ class Host:
         answered = await self.app.stores.inbox.answer(answer)
         self._go_on(answered.run)
 
+    async def heard(self, run: str, message: str) -> bool:
+        """Says whether a message of this id was taken for a run."""
+        return await self._hosted.heard(run, message)
+
+    async def hear(self, run: str, message: str) -> None:
+        """Notes that a message was taken, so that it is not taken twice."""
+        await self._hosted.hear(run, message, self._clock.now())
+
     async def cancel(self, run: str, who: Principal) -> View:
         """Stops a run, whether it moves or waits.
 

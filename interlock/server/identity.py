@@ -7,11 +7,14 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.core.hosting import CALLER, Identify
 from interlock.core.principal import Principal
 from interlock.settings import TokenSettings
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of the largest request that is taken; gRPC has the same bound."""
 
 
 class Tokens:
@@ -95,8 +98,24 @@ class IdentityDoor:
         if who is None:
             await _refuse(send, 401, "Nobody is known by this token: send Authorization: Bearer TOKEN.")
             return
+        if int(headers.get("content-length", "0") or 0) > LARGEST:
+            await _refuse(send, 413, f"A request has at most {LARGEST:,} bytes.")
+            return
         scope[CALLER] = who
-        await self._app(scope, receive, send)
+        await self._app(scope, _bounded(receive), send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Takes no more of a body than is allowed, for requests that do not say how long they are."""
+    left = LARGEST
+
+    async def take() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return take
 
 
 def _from_here(headers: Mapping[str, str]) -> bool:

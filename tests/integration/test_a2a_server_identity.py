@@ -1,14 +1,17 @@
 """The identity door: nobody gets past it unknown, over HTTP or gRPC, except to read a card."""
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
+from a2a.types import a2a_pb2 as pb
 
 from interlock import Doors
 from interlock.core.principal import Principal
-from interlock.server.identity import Anybody, Tokens, is_local
+from interlock.server.identity import LARGEST, Anybody, Tokens, is_local
 from interlock.settings import TokenSettings
 from tests import served
 from tests.served import Note
@@ -53,6 +56,47 @@ async def test_the_unknown_are_refused_everywhere(tmp_path: Path, header: str | 
     assert [answer.status_code for answer in answers] == [401] * len(answers)
     assert all("Bearer" in answer.headers["www-authenticate"] for answer in answers)
     assert [answer.status_code for answer in public] == [200] * len(public)
+    assert runs == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_request_has_a_largest_size(tmp_path: Path, told: bool) -> None:
+    """A huge body starts nothing, whether it says how long it is or not."""
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        for _ in range(LARGEST // 65536 + 1):
+            yield b" " * 65536
+
+    content = b" " * (LARGEST + 1) if told else pieces()
+    headers = V1 | {"Authorization": "Bearer ann-token", "Content-Type": "application/json"}
+    async with served.running(tmp_path, served.worker(_echo)) as server:
+        try:
+            answer = await server.http.post(f"{server.url}/", content=content, headers=headers)
+            status = answer.status_code
+        except httpx.HTTPError:
+            status = 0
+        alive = await server.http.get(f"{server.url}/healthz")
+
+    assert status in ((413,) if told else (0, 200, 400, 413, 500))
+    assert alive.status_code == 200
+
+
+async def test_grpc_streams_have_the_door_too(tmp_path: Path) -> None:
+    """A stream of somebody unknown ends before it begins."""
+    async with (
+        served.running(tmp_path, served.worker(_echo), grpc_port=0) as server,
+        grpc.aio.insecure_channel(server.served.grpc or "") as channel,
+    ):
+        call: Any = channel.unary_stream(
+            "/lf.a2a.v1.A2AService/SendStreamingMessage",
+            request_serializer=pb.SendMessageRequest.SerializeToString,
+            response_deserializer=pb.StreamResponse.FromString,
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            _ = [event async for event in call(served.say("hello"))]
+        runs = await server.host.app.stores.runs.list()
+
+    assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
     assert runs == []
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from a2a.client import ClientCallContext
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 from google.protobuf.json_format import MessageToDict
@@ -183,6 +184,18 @@ async def test_the_callers_trace_is_the_runs(tmp_path: Path) -> None:
     async with served.running(tmp_path, served.worker(_echo)) as server:
         task = await served.sent(await server.client(streaming=False), request)
         run = await server.host.app.stores.runs.get(task.id)
+
+    assert run.trace == trace
+
+
+async def test_the_trace_may_stand_in_the_header(tmp_path: Path) -> None:
+    """Callers without our extension send it as HTTP does."""
+    trace = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+    async with served.running(tmp_path, served.worker(_echo)) as server:
+        context = ClientCallContext(service_parameters={"traceparent": trace})
+        client = await server.client(streaming=False)
+        [event] = [event async for event in client.send_message(served.say("hello"), context=context)]
+        run = await server.host.app.stores.runs.get(event.task.id)
 
     assert run.trace == trace
 

@@ -113,6 +113,17 @@ async def test_a_wrong_answer_leaves_the_question_open(tmp_path: Path, answer: s
     assert served.text_of(ended) == "small"
 
 
+async def test_an_answer_sent_again_is_one_answer(tmp_path: Path) -> None:
+    """A follow-up whose response was lost comes back as it is now, also after the end."""
+    async with served.running(tmp_path, served.worker(_ask)) as server:
+        client = await server.client(streaming=False)
+        asked = await served.sent(client, served.say("blue or red"))
+        answer = served.say("blue", task_id=asked.id)
+        one, two = await served.sent(client, answer), await served.sent(client, answer)
+
+    assert served.text_of(one) == served.text_of(two) == "blue"
+
+
 async def test_a_yes_by_somebody_who_may_pays(tmp_path: Path) -> None:
     """The task waits for a shift-lead; hers is the yes, and the owner sees the answer."""
     shop = Shop(tmp_path / "shop.db", total="250.00")

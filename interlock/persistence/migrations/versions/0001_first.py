@@ -260,5 +260,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_outbox_due", "outbox", ["due_at"], unique=False)
+    op.create_table(
+        "messages",
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["runs.id"],
+        ),
+        sa.PrimaryKeyConstraint("run", "id"),
+    )
     for trigger in APPEND_ONLY:
         op.execute(trigger)
