@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 5.0
 _PATH = "/v1/traces"
+_MOST_BYTES = 3_000_000
+"""Of one request, before compression: Langfuse refuses much larger ones."""
 _BUSY = frozenset({429, 502, 503, 504})
 """Answers after which OTLP lets a client try again."""
 
@@ -65,8 +67,14 @@ class Otlp:
         """
         import httpx
 
+        body = encoded(batch, self._environment)
+        if len(body) > _MOST_BYTES and len(batch) > 1:
+            half = len(batch) // 2
+            self(batch[:half])
+            self(batch[half:])
+            return
         try:
-            answer = self._client.post(self._url, content=gzip.compress(encoded(batch, self._environment)))
+            answer = self._client.post(self._url, content=gzip.compress(body))
         except httpx.HTTPError as error:
             raise unreachable(error) from None
         check(answer.status_code)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from urllib.parse import quote
 from interlock.core.canonical import digest
 from interlock.core.trace import trace_of
 from interlock.errors import BadInput
+from interlock.observability.attributes import Content
 from interlock.observability.exporting import TIMEOUT_S, check, place, unreachable
 from interlock.observability.outbox import NotSent, Once, Outbox
 from interlock.observability.traced import Score
@@ -83,15 +85,18 @@ def score(
 def post(settings: Settings, scores: Sequence[Score]) -> str:
     """Sends judgements now, and waits; for evaluations, which have time.
 
+    Comments leave as `trace_content` says.
+
     Returns:
         Why they were not sent; empty when they were, or when Langfuse is not configured. Never raises.
     """
     if not configured(settings) or not scores:
         return ""
     where = place(settings.langfuse_base_url)
+    content = Content(settings.trace_content)
     sender = Scores(settings)
     try:
-        sender(scores)
+        sender([replace(each, comment=content.words(each.comment)) for each in scores])
     except NotSent as refused:
         return f"scores cannot be sent to {where}: {refused.why}."
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from interlock import Agent, Plan, Supervisor, Task, bind
 from interlock.core.trace import trace_of
 from interlock.errors import BadInput
 from interlock.observability import langfuse
+from interlock.observability.exporting import Otlp
 from interlock.observability.langfuse import LangfusePrompts, post, score
+from interlock.observability.traced import Span
 from interlock.settings import Settings
 from tests.desk import Refund, Reply, Ticket, settings
 from tests.prompts import Actor, write_prompt
@@ -56,6 +59,16 @@ def test_scores_of_an_evaluation_reach_their_runs(tmp_path: Path) -> None:
     assert {each["environment"] for each in receiver.scores} == {"ci"}
     ((path, headers, _),) = receiver.requests
     assert path == "/api/public/scores" and headers["authorization"].startswith("Basic ")
+
+
+def test_comments_of_scores_leave_as_the_setting_says(tmp_path: Path) -> None:
+    """A comment may quote a customer: it is redacted, and without content it stays here."""
+    made = [score("r-1", "right", False, comment="she wrote: password: hunter22")]
+    with Receiver() as receiver:
+        for mode in ("redacted", "none"):
+            post(keyed(tmp_path, receiver.url, trace_content=mode), made)
+
+    assert [each.get("comment") for each in receiver.scores] == ["she wrote: [redacted]", None]
 
 
 def test_a_score_posted_twice_is_one_score() -> None:
@@ -217,3 +230,17 @@ async def test_tasks_that_start_together_ask_for_a_prompt_once(tmp_path: Path) -
         await prompts.close()
 
     assert set(got) == {("Text.", "langfuse-1")} and len(receiver.requests) == 1
+
+
+def test_spans_with_much_content_are_sent_in_several_requests() -> None:
+    """What would be too large for one request is divided; nothing is lost, and nothing sent twice."""
+    now = datetime.now(UTC)
+    spans = [Span("a" * 32, f"{n:016x}", "", f"n{n}", now, now, {"x": "y" * 500_000}) for n in range(1, 21)]
+    with Receiver() as receiver:
+        otlp = Otlp(receiver.url, {}, "")
+        otlp(spans)
+        otlp.close()
+
+    assert [span.name for span in receiver.spans] == [span.name for span in spans]
+    assert len(receiver.requests) == 4
+    assert max(len(body) for _, _, body in receiver.requests) < 3_000_000

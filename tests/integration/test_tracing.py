@@ -19,6 +19,7 @@ from interlock.core.trace import root_of, trace_of, traceparent
 from interlock.errors import InterlockError
 from interlock.settings import Settings
 from tests.desk import Order, Reply, Shop, Ticket, desk, settings
+from tests.integration.test_hand_written import graph as by_hand
 from tests.nested import house
 from tests.receiver import Got, Receiver
 from tests.recorded import Scripted, asking, busy
@@ -511,6 +512,23 @@ async def test_a_supervisor_inside_a_task_is_shown_inside_it(tmp_path: Path) -> 
     for outer, inner in (("tower", "house"), ("house", "desk"), ("desk", "orders"), ("desk", "returns")):
         assert below[outer, inner] == below[outer, "plan"] == below[outer, "gate"] == 1, below
     assert json.loads(receiver.one("tower").attributes["langfuse.observation.output"]) == run.response
+
+
+async def test_a_graph_written_by_hand_is_a_trace_as_well(tmp_path: Path) -> None:
+    """Agents and gates that are nodes of somebody's own graph are shown below the run."""
+    built, policy = by_hand(Shop(tmp_path / "shop.db"))
+    with Receiver() as receiver:
+        given = traced(tmp_path, receiver)
+        async with bind(built, policy=policy, name="mine", settings=given) as app:
+            run = await app.run({"email": "ann@example.com"})
+            (question,) = await app.questions(run.id)
+            await app.answer(question.id, yes=True)
+            run = await app.resume(run.id)
+
+    check_whole(receiver.spans, run)
+    root = receiver.one("mine")
+    assert {receiver.one(name).parent for name in ("orders", "returns", "gate")} == {root.id}
+    assert json.loads(root.attributes["langfuse.observation.output"]) == run.response
 
 
 async def test_a_run_canceled_while_it_is_planned_is_whole(tmp_path: Path) -> None:
