@@ -83,7 +83,10 @@ def run(
         terminal.tell(unsent)
     found = changes(read, report, before, against) if before is not None and against else None
     if save:
-        terminal.tell(f"kept in {Baseline.of(report).write(read, save).relative_to(Path.cwd())}")
+        kept = Baseline.of(report)
+        if case and file_of(read, save).exists():
+            kept = kept.over(Baseline.read(read, save))
+        terminal.tell(f"kept in {kept.write(read, save).relative_to(Path.cwd())}")
     if json:
         told = (
             report.as_json() | {"judge": _judging(assessed)} | ({"changes": found.as_json()} if found else {})

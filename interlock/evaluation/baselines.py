@@ -80,6 +80,10 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
         except (OSError, ValueError, ValidationError) as error:
             raise BadInput(f"the baseline {str(file)!r} cannot be read: save it again.") from error
 
+    def over(self, older: "Baseline") -> "Baseline":
+        """These results, and those of an older baseline for the cases that were not played."""
+        return Baseline(suite=self.suite, cases=dict(sorted({**older.cases, **self.cases}.items())))
+
     def write(self, suite: Suite, name: str) -> Path:
         """Writes it, over one of the same name, and returns the file.
 
@@ -153,7 +157,7 @@ def changes(suite: Suite, report: Report, baseline: Baseline, name: str) -> Chan
     pairs = [(case, _wrong(before[case]), _wrong(now[case])) for case in both]
     ids = {case.id for cases in suite.cases.values() for case in cases}
     absent = [case for case in before if case not in now]
-    gone = tuple(case for case in absent if case.split(" ")[0] not in ids)
+    gone = tuple(case for case in absent if case.removesuffix(" noisy").removesuffix(" reordered") not in ids)
     return Changes(
         against=name,
         worse=tuple(Change(case, tuple(sorted(new - old))) for case, old, new in pairs if new - old),

@@ -45,6 +45,12 @@ class Recording:
     entries: list[Entry]
     questions: list[Question]
 
+    @property
+    def expired(self) -> set[str]:
+        """The questions that nobody answered in time."""
+        told = [line.body for line in self.lines if line.event.kind == "question.expired"]
+        return {str(body.get("question")) for body in told if isinstance(body, dict)}
+
     @classmethod
     async def read(cls, stores: Stores, run: str) -> "Recording":
         """Reads a run.
@@ -176,21 +182,22 @@ async def _answer(app: _TapeBound, recording: Recording, given: set[str]) -> boo
     """Answers the open questions as people did then; says whether any was."""
     answered = False
     for question in await app.questions(recording.run.id):
-        then = _then(question, recording.questions, given)
+        then = _then(question, recording, given)
         if then is None:
             continue
         given.add(then.id)
         answered = True
-        if then.state == "expired":
+        if then.id in recording.expired:
             app.clock.pass_by(question.expires_at)
         else:
             await app.stores.inbox.answer(_as_then(question, then))
     return answered
 
 
-def _then(question: Question, recorded: list[Question], given: set[str]) -> Question | None:
+def _then(question: Question, recording: Recording, given: set[str]) -> Question | None:
     """The recorded question like this one: of the same id, or, of a graph's own, with the same words."""
-    over = [q for q in recorded if q.state in ("answered", "expired") and q.id not in given]
+    ended = [q for q in recording.questions if q.state == "answered" or q.id in recording.expired]
+    over = [q for q in ended if q.id not in given]
     same = [q for q in over if q.id == question.id]
     alike = [q for q in over if q.interrupt and (q.task, q.title) == (question.task, question.title)]
     return next(iter(same or (alike if question.interrupt else [])), None)

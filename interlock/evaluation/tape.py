@@ -249,8 +249,13 @@ class _Answered:
         if found is None:
             return End(code="remote_failed", why=f"{self.agent} was not asked: {_NOTHING}.", state="failed")
         error = found.error or {}
+        kept = found.answer if isinstance(found.answer, dict) else {}
+        # An answer is kept with the outcome that our own servers tell beside it.
+        wrapped = set(kept) == {"said", "outcome"}
+        more: dict[str, Any] = {"outcome": kept["outcome"]} if wrapped else {}
         return End(
-            answer=found.answer,
+            **more,
+            answer=kept["said"] if wrapped else found.answer,
             code=str(error.get("code", "")),
             why=str(error.get("message", "")),
             retryable=error.get("retryable") is True,

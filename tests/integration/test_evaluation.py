@@ -83,10 +83,19 @@ async def played(folder: Path, processes: int = 1) -> tuple[Report, dict[str, st
 
 
 async def test_cases_are_played_and_judged(tmp_path: Path) -> None:
-    """What is as expected holds; what the graph prints disturbs nobody; a wait is an end."""
-    report, failed = await played(project(tmp_path, "hello", "which"), processes=2)
+    """What is as expected holds; what the graph prints disturbs nobody; a wait is an end, unless answered."""
+    folder = project(tmp_path, "hello", "which")
+    expect = EXPECT.replace("{", '{"asks": "clarify", ', 1)
+    weather = '{"answers": ["You said it."]}'
+    with (folder / "evals" / "desk" / "cases.jsonl").open("a") as cases:
+        cases.write(
+            f'{{"ticket": {{"id": "T-3", "text": "which"}}, "expect": {expect}, "weather": {weather}, '
+            '"why": "It is said."}\n'
+        )
 
-    assert [(r.case, r.ok) for r in report.results] == [("T-1", True), ("T-2", False)]
+    report, failed = await played(folder, processes=2)
+
+    assert [(r.case, r.ok) for r in report.results] == [("T-1", True), ("T-2", False), ("T-3", True)]
     assert failed == {"T-2": "waiting_for_approval"}
     assert report.results[1].seen is not None and report.results[1].seen.asks == "clarify"
 

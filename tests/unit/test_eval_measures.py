@@ -11,7 +11,7 @@ import pytest
 
 from interlock.core.principal import Principal
 from interlock.core.runs import Run
-from interlock.errors import NotFound, SchemaViolation
+from interlock.errors import BadInput, NotFound, SchemaViolation
 from interlock.evaluation.cases import (
     Case,
     Effect,
@@ -22,7 +22,7 @@ from interlock.evaluation.cases import (
     SuiteSettings,
 )
 from interlock.evaluation.judging import Observed, judge
-from interlock.evaluation.measuring import assess
+from interlock.evaluation.measuring import assess, measured
 from interlock.evaluation.scores import post, scores_of
 from interlock.evaluation.table import Measured, Report, Result
 from interlock.evaluation.traffic import Called, Cost, cost_of, loops
@@ -236,6 +236,16 @@ def test_plain_functions_can_ask_the_judge_too() -> None:
     assert_test(test_case, [geval(RUBRIC, RouteModel(scripted_judge(9), "judge"))], run_async=False)
     with pytest.raises(AssertionError, match="as it is"):
         assert_test(test_case, [geval(RUBRIC, RouteModel(scripted_judge(2), "judge"))], run_async=False)
+
+
+def test_without_deepeval_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is called good that was not measured."""
+    case = Case(ticket={"id": "T-1"}, expect=Expect(state="completed"), why="Why.")
+    monkeypatch.delitem(sys.modules, "interlock.evaluation.metrics", raising=False)
+    monkeypatch.setitem(sys.modules, "deepeval", None)
+
+    with pytest.raises(BadInput, match="interlock\\[evals\\]"):
+        measured(suite(case), played(case, Observed(state="completed")))
 
 
 async def test_a_missing_route_is_not_taken_for_a_bad_answer() -> None:

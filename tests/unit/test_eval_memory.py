@@ -81,6 +81,16 @@ def test_the_same_results_are_no_change_and_the_same_file(tmp_path: Path) -> Non
     assert changes(kept, report, Baseline.read(kept, "a"), "a").lines() == ["as 'a' was."]
 
 
+def test_a_case_saved_alone_leaves_the_others(tmp_path: Path) -> None:
+    """Only what was played is replaced."""
+    kept = suite(tmp_path, "T-1", "T-2")
+    before = Baseline.of(Report.of(kept, [result("T-1", "asks"), result("T-2", "asks")]))
+
+    found = Baseline.of(Report.of(kept, [result("T-1")])).over(before)
+
+    assert {name: each.ok for name, each in found.cases.items()} == {"T-1": True, "T-2": False}
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "told"),
     [
