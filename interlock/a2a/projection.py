@@ -168,10 +168,12 @@ def _artifacts(view: View, modes: Sequence[str]) -> list[pb.Artifact]:
     response = view.run.response
     if response is None or view.run.state != "completed":
         return []
+    text, data = _accepts(modes, _TEXT), _accepts(modes, _JSON)
     parts: list[pb.Part] = []
-    if _accepts(modes, _TEXT):
+    if text or not data:
         parts.append(pb.Part(text=_text(response), media_type=_TEXT))
-    if not isinstance(response, str) and (_accepts(modes, _JSON) or not parts):
+    # Callers that name neither use names of their own, such as "text"; they get both.
+    if not isinstance(response, str) and (data or not text):
         parts.append(data_part(response))
     return [pb.Artifact(artifact_id=ANSWER, name=ANSWER, parts=parts)]
 

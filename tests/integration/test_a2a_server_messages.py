@@ -46,15 +46,18 @@ async def test_data_is_the_request_as_it_is(tmp_path: Path) -> None:
 
 
 async def test_an_answer_comes_in_the_form_that_is_accepted(tmp_path: Path) -> None:
-    """Somebody who takes JSON only gets no text, and the other way round."""
+    """Somebody who takes JSON only gets no text, and the other way round; unknown names mean both."""
     async with served.running(tmp_path, served.worker(_echo)) as server:
         json = await server.client(streaming=False, accepted_output_modes=["application/json"])
         text = await server.client(streaming=False, accepted_output_modes=["text/plain"])
+        other = await server.client(streaming=False, accepted_output_modes=["text"])
         one = await served.sent(json, served.say("hello"))
         two = await served.sent(text, served.say("hello"))
+        three = await served.sent(other, served.say("hello"))
 
     assert [part.WhichOneof("content") for part in one.artifacts[0].parts] == ["data"]
     assert [part.WhichOneof("content") for part in two.artifacts[0].parts] == ["text"]
+    assert [part.WhichOneof("content") for part in three.artifacts[0].parts] == ["text", "data"]
 
 
 async def test_a_stream_tells_progress_and_then_the_answer(tmp_path: Path) -> None:

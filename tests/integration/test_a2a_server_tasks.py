@@ -221,3 +221,34 @@ async def test_many_at_once_all_end(tmp_path: Path) -> None:
             tasks = await asyncio.gather(*(served.sent(client, served.say(f"note {n}")) for n in range(40)))
 
     assert [served.text_of(task) for task in tasks] == [f"note {n}" for n in range(40)]
+
+
+async def test_two_servers_share_a_database(tmp_path: Path) -> None:
+    """A task at work on one is followed, got and found again on the other, which does not work on it too."""
+    begun, go, count = asyncio.Event(), asyncio.Event(), [0]
+
+    async def wait(note: Note, doors: Doors) -> Note:
+        count[0] += 1
+        begun.set()
+        await go.wait()
+        return note
+
+    agent = served.worker(wait)
+    async with served.running(tmp_path, agent) as one, served.running(tmp_path, agent) as two:
+        here, there = await one.client(streaming=False), await two.client()
+        request = served.say("hello")
+        first = asyncio.create_task(served.sent(here, request))
+        await begun.wait()
+        [task] = (await there.list_tasks(pb.ListTasksRequest())).tasks
+        rest = asyncio.create_task(_collect(there, task.id))
+        with pytest.raises(UnsupportedOperationError, match="another process"):
+            await there.cancel_task(pb.CancelTaskRequest(id=task.id))
+        again = asyncio.create_task(served.sent(await two.client(streaming=False), request))
+        go.set()
+        async with asyncio.timeout(30):
+            ended, same, events = await first, await again, await rest
+
+    assert ended.id == same.id == task.id
+    assert served.text_of(ended) == served.text_of(same) == "hello"
+    assert events[-1].status_update.status.state == pb.TASK_STATE_COMPLETED
+    assert count == [1]
