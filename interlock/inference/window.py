@@ -108,10 +108,11 @@ class Window(AgentMiddleware[Any, Any, Any]):
 
 def fit(messages: Sequence[BaseMessage], room: int, changes: Callable[[str], bool]) -> Fitted:
     """The conversation in at most `room` tokens, as far as the rules can bring it there."""
-    fitted, longest = Fitted([]), room // 4 * BYTES_PER_TOKEN
-    whole = turns_of(messages)
+    fitted, whole = Fitted([]), turns_of(messages)
+    free = max(0, room - size(whole[0]))  # the task is never cut; what it leaves is shared out
+    longest = free // max(4, 2 * max(map(len, whole))) * BYTES_PER_TOKEN
     turns = [[_shorter(each, longest, fitted) for each in turn] for turn in whole]
-    first, last = _kept(turns, room)
+    first, last = _kept(turns, free)
     middle = turns[first:last]
     over = sum(map(size, turns)) - room
     for number, turn in enumerate(middle):
@@ -122,11 +123,12 @@ def fit(messages: Sequence[BaseMessage], room: int, changes: Callable[[str], boo
     gone = 0
     notes: list[BaseMessage] = []
     if over > 0:  # the notes take room themselves: theirs is taken first
-        over += room // _SHARE
+        over += free // _SHARE
         while gone < len(middle) and over > 0:
             over -= size(middle[gone])
             gone += 1
-        notes, fitted.notes = _notes(middle[:gone], room // _SHARE, changes)
+    if gone:
+        notes, fitted.notes = _notes(middle[:gone], free // _SHARE, changes)
     fitted.dropped = [_name(each) for turn in whole[first : first + gone] for each in turn]
     fitted.cut = [name for name in fitted.cut if name not in fitted.dropped]
     fitted.messages = _flat(turns[:first], [notes], middle[gone:], turns[last:])
@@ -230,5 +232,6 @@ def _flat(*parts: Sequence[Turn]) -> list[BaseMessage]:
 
 def _name(message: BaseMessage) -> str:
     calls = message.tool_calls if isinstance(message, AIMessage) else []
-    said = json.dumps([message.type, text_of(message.content), calls], sort_keys=True)
+    answers = message.tool_call_id if isinstance(message, ToolMessage) else ""
+    said = json.dumps([message.type, text_of(message.content), calls, answers], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:12]

@@ -193,3 +193,31 @@ def test_fitting_is_the_same_every_time() -> None:
     first, second = (fit(messages, 2_000, never) for _ in range(2))
 
     assert first == second
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
+def test_a_large_task_leaves_less_for_the_rest(share: float) -> None:
+    """The task stays whole; the first and the last turns share what it leaves."""
+    messages = conversation(*[400] * 30)
+    messages[0] = HumanMessage("t" * int(3_000 * 3 * share))
+
+    fitted = fit(messages, 3_000, never)
+
+    assert size(fitted.messages) <= 3_000
+    assert fitted.messages[0] is messages[0]
+    assert fitted.messages[-2:] == messages[-2:]
+
+
+def test_many_large_answers_to_one_reply_are_all_kept_in_part() -> None:
+    """Answers of the newest reply are shortened together, and none of them is lost."""
+    calls: list[Any] = [
+        {"name": "look", "args": {"page": n}, "id": f"c{n}", "type": "tool_call"} for n in range(9)
+    ]
+    answers = [ToolMessage("y" * 9_000, tool_call_id=f"c{n}") for n in range(9)]
+    messages: list[BaseMessage] = [HumanMessage("the task"), AIMessage("", tool_calls=calls), *answers]
+
+    fitted = fit(messages, 3_000, never)
+
+    assert size(fitted.messages) <= 3_000
+    assert [m.tool_call_id for m in fitted.messages if isinstance(m, ToolMessage)] == [c["id"] for c in calls]
+    assert len(fitted.cut) == 9
