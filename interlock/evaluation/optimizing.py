@@ -5,6 +5,7 @@ The held-out cases are never played while looking; they say at the end what the 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -101,7 +102,10 @@ async def optimize(search: Search) -> Found:
     before, tally = words_of_file(search.prompt), Tally()
     async with Process(search.suite, search.project, search.variant) as process:
         adapter = _Adapter(search, process, tally, asyncio.get_running_loop())
-        best = await asyncio.to_thread(_look, search, adapter, before)
+        try:
+            best = await asyncio.to_thread(_look, search, adapter, before)
+        finally:
+            adapter.stop()
         found = best if usable(search.prompt, rewritten(search.prompt, best)) else before
         old = await adapter.play(_works("held_out", held_out), before)
         new = old if found == before else await adapter.play(_works("held_out", held_out), found)
@@ -191,6 +195,14 @@ class _Adapter:
         self, search: Search, process: Process, tally: Tally, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._search, self._process, self._tally, self._loop = search, process, tally, loop
+        self._pending: Future[Any] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Lets gepa's thread end: what it waits for is cancelled, and nothing more is done for it."""
+        self._stopped = True
+        if self._pending is not None:
+            self._pending.cancel()
 
     def evaluate(self, batch: list[Work], candidate: Mapping[str, str], capture_traces: bool = False) -> Any:  # noqa: ANN401
         """Plays cases with a candidate; called in gepa's thread."""
@@ -244,7 +256,11 @@ class _Adapter:
 
     def _here(self, work: Any) -> Any:  # noqa: ANN401
         """Runs a coroutine on the loop that owns the process, and waits for it in this thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        if self._stopped:
+            work.close()
+            raise RuntimeError("the search was stopped")
+        self._pending = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return self._pending.result()
 
     def _lesson(self, work: Work, result: Result) -> Mapping[str, Any]:
         made = [

@@ -3,15 +3,19 @@
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from interlock.cli import main
+from interlock.core.models import ModelReply
+from interlock.evaluation.cases import Suite
+from interlock.evaluation.optimizing import Search, optimize
+from interlock.evaluation.variants import Variant
 from interlock.testing.model_server import Asked, ModelServer, Says, Script
 from tests.receiver import Receiver
 
@@ -164,11 +168,42 @@ def test_without_held_out_cases_or_a_model_nothing_is_looked_for(
     assert no_model[0] == 2 and "no model is configured that could reflect" in no_model[2]
 
 
+class Silent:
+    """A model that never answers."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self.asked = asyncio.Event()
+
+    async def reply(self, *asked: object, **more: object) -> ModelReply:
+        """Says that it was asked, and nothing more."""
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_stopped_search_ends_with_its_thread_and_its_process(project: Path) -> None:
+    """Whoever stops it while the model thinks waits for nobody."""
+    silent, threads = Silent(), threading.active_count()
+    suite = Suite.read("desk", project)
+    search = Search(suite, project, Variant(), "clerk", project / "clerk.md", silent, budget=5)
+    looking = asyncio.create_task(optimize(search))
+    await asyncio.wait_for(silent.asked.wait(), 100)
+
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 20)
+
+    assert threading.active_count() <= threads
+    assert not list(project.glob("*.proposed.*"))
+
+
 @contextmanager
 def serving(script: Script) -> Generator[ModelServer]:
     """A model server on a thread of its own, for commands that have their own loop."""
     server, loop = ModelServer(script), asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever)
     thread.start()
     asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
     try:
