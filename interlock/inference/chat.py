@@ -3,7 +3,6 @@
 It holds no key and opens no connection: it names a route, and the task's doors do the rest.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -106,11 +105,7 @@ class RoutedChat(BaseChatModel):
         if "".join(pieces) != reply.text:
             pieces = [reply.text]
         for piece in pieces:
-            said = ChatGenerationChunk(message=AIMessageChunk(content=piece))
-            if run_manager is not None:
-                await run_manager.on_llm_new_token(piece, chunk=said)
-            yield said
-            await asyncio.sleep(0)
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield ChatGenerationChunk(message=_last(reply))
 
     async def _think(

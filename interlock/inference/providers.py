@@ -1,7 +1,8 @@
 """One candidate's client: made when first needed, asked without retries of its own, read with care."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -10,6 +11,7 @@ import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable
+from langchain_core.runnables.config import var_child_runnable_config
 
 from interlock.core.canonical import Json, canonical
 from interlock.core.models import BEHIND_THE_DOOR, ModelCall
@@ -26,8 +28,22 @@ _DIALECT = (*_OPENAI, "deepseek", "fireworks", "groq", "openrouter", "together",
 """Providers whose clients take OpenAI's `response_format`; the others are told the schema in words."""
 _REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
 """Providers that can be told `reasoning_effort`."""
-_QUIET: dict[str, Any] = {"callbacks": [], "tags": [], "metadata": {BEHIND_THE_DOOR: True}}
-"""The outer chat model is the one that graphs and tracers see; the inner one is nobody's run."""
+_QUIET: dict[str, Any] = {"callbacks": [], "metadata": {BEHIND_THE_DOOR: True}}
+
+
+@contextmanager
+def _apart() -> Generator[None]:
+    """Takes a call out of the graph that it is made in.
+
+    The outer chat model is the one that graphs and tracers see. Inside a node LangChain would hand the
+    graph's callbacks to the client as well, and LangGraph's message stream would show its words besides,
+    also those of a client that broke off.
+    """
+    before = var_child_runnable_config.set(None)
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(before)
 
 
 class Provider:
@@ -86,10 +102,11 @@ class Provider:
         try:
             bound = self._bound(call)
             conversation = self._conversation(call)
-            if heard is None:
-                told = cast("AIMessage", await bound.ainvoke(conversation, cast("Any", _QUIET)))
-            else:
-                told = await self._stream(bound, conversation, heard)
+            with _apart():
+                if heard is None:
+                    told = cast("AIMessage", await bound.ainvoke(conversation, cast("Any", _QUIET)))
+                else:
+                    told = await self._stream(bound, conversation, heard)
             said = read(told)
         except InterlockError:
             raise  # something to be set right by people

@@ -271,6 +271,30 @@ async def test_a_streamed_reply_comes_in_pieces_and_whole(world: World) -> None:
     assert whole.additional_kwargs["reasoning_content"] == "hm" and whole.usage_metadata["output_tokens"] > 0
 
 
+async def test_langgraphs_own_stream_has_the_pieces_once(tmp_path: Path) -> None:
+    """Its message stream shows what `RoutedChat` says, and nothing of the clients behind the door."""
+    graph = create_agent(RoutedChat(reasoning="low"), tools=[look], checkpointer=False)
+    pieces: list[str] = []
+
+    async def body(ticket: Ticket, doors: Doors) -> Done:
+        given: Any = {"messages": [HumanMessage(ticket.text)]}
+        config: Any = {"configurable": {"__pregel_durability": "async"}}
+        streamed: Any = graph.astream(given, config, context=doors, stream_mode="messages")
+        async for chunk, _ in streamed:
+            pieces.append(str(chunk.content))
+        return Done(text="ok")
+
+    async with ModelServer([BreaksOff("one two thr"), "one two three four"]) as server:
+        listed = [Candidate("bad", url=server.url), Candidate("good", url=server.url)]
+        async with ModelGateway({"default": listed}) as gateway:
+            agent = Agent("coded", "Works.", run=body)
+            async with bind(supervised(agent), settings=settings(tmp_path), models=gateway) as app:
+                await app.run(Ticket(text="go"))
+
+        assert len(server.book) == 2
+    assert "".join(pieces) == "one two three four" and len(pieces) > 2
+
+
 async def test_a_stream_never_mixes_two_models(tmp_path: Path) -> None:
     """What the first model said before it broke off is in no chunk."""
     chunks: list[str] = []
