@@ -56,13 +56,13 @@ class Attempt:
     async def end(self) -> End:
         """Goes on until the task is over, and stores how it ended in the row and in the buffer."""
         stored = await self.store.get(self.row.id) if self.scope.guards.journal else None
-        if stored is not None and stored.content != self.row.content:
+        asked, self.row = self.row.content, stored or self.row
+        if self.row.content != asked:
             return failed(
                 f"{self.agent}, run again, would ask something else than it has asked already; it was not "
                 "sent. `ask` must reach its words from its inputs alone.",
                 code="diverged",
             )
-        self.row = stored or self.row
         self._unsure = self.row.state in ("sent", "unknown")
         if self.row.state in OVER:
             return failed(f"{self.agent} was stopped at {self.row.url}.", code="remote_canceled")
@@ -143,7 +143,7 @@ class Attempt:
                     async for heard in course:
                         if heard.standing == "working":
                             await self._know(heard)
-                return heard
+                break
             except Unreached:
                 if wait is None:
                     raise
@@ -151,9 +151,11 @@ class Attempt:
             except Lost:
                 self._unsure = True
                 return None
+        if heard is not None and heard.standing not in ENDED:
+            await self._know(heard)  # it has arrived, also where its question still stands there
         return heard
 
-    async def _follow(self) -> Heard | End:
+    async def _follow(self) -> Heard | End | None:
         """Looks until the task is at rest; reading changes nothing, so it is tried while there is time."""
         wait, unreadable = _FIRST_S, 0
         time = asyncio.get_running_loop().time
@@ -191,7 +193,7 @@ class Attempt:
         answered = self.row.asked is not None and self.row.asked.get("about") == heard.about
         return answered and heard.standing not in ENDED
 
-    async def _again(self, heard: Heard) -> Heard | End:
+    async def _again(self, heard: Heard) -> Heard | None:
         """A question that was answered still stands: the answer is sent again, or it is asked again."""
         arrived = self.row.state != "sent" or self.row.message in heard.seen
         if arrived:
@@ -201,8 +203,8 @@ class Attempt:
         )
         if answer is None or self.row.asked is None:
             return heard
-        content = relays.answer_to(self.row.asked, answer.answer, answer.comment)
-        return await self._send(content) or heard
+        resent = await self._send(relays.answer_to(self.row.asked, answer.answer, answer.comment))
+        return None if resent is None or self._waits(resent) else resent
 
     async def _find_out(self) -> Heard | End | None:
         """Learns whether a message arrived that got no answer."""

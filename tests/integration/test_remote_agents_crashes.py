@@ -179,6 +179,35 @@ async def _known(app: Bound) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_an_ask_that_changes_its_mind_is_not_sent(tmp_path: Path) -> None:
+    """What is asked must follow from the inputs alone; else nothing is sent, and what was sent is kept."""
+    peer = Scripted(works)
+    async with served(peer) as url:
+        await killed(tmp_path, url, "after working")
+        agent = scorer(url, ask=lambda ticket: "something else")
+        async with bind(desk(agent).build(), settings=settings(tmp_path, lease_s=LEASE_S)) as app:
+            run = await taken_over(app)
+            came = await result(app, run.id)
+            (row,) = await SqlRemoteTasks(app.stores.database).open(run.id)
+
+    assert came["code"] == "diverged" and len(peer.book.told) == 1
+    assert row.state == "working" and row.remote == peer.book.told[0].task
+
+
+async def test_an_answer_that_never_left_is_sent_to_a_peer_without_streams(tmp_path: Path) -> None:
+    """A peer that tells its question for a while after it was answered gets the answer once."""
+    peer = Scripted(asks)
+    async with served(peer, streaming=False) as url:
+        await killed(tmp_path, url, "before message 2")
+        async with bind(desk(scorer(url)).build(), settings=settings(tmp_path, lease_s=LEASE_S)) as app:
+            run = await taken_over(app)
+            came = await result(app, run.id)
+            asked = await events(app, run.id, "question.asked")
+
+    assert (run.state, came["output"]["level"]) == ("completed", "low"), came
+    assert [told.text for told in peer.book.told] == ["Score this: one", "green"] and len(asked) == 1
+
+
 async def test_without_the_journal_it_is_sent_twice(tmp_path: Path) -> None:
     """What the guard is for: switched off, the next execution sends the same task again."""
     peer = Scripted(works)

@@ -315,7 +315,7 @@ async def test_a_wrong_token_is_told_and_never_stored(
         came = await result(app, run.id)
 
     assert came["status"] == "failed" and "token_env" in came["why"]
-    assert all(b"4711" not in file.read_bytes() for file in tmp_path.glob("interlock.db*"))
+    assert all(b"wrong-token" not in file.read_bytes() for file in tmp_path.glob("interlock.db*"))
     assert not await runs_of(tmp_path / "server")
 
 
