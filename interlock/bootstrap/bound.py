@@ -70,7 +70,7 @@ class Bound:
         )
         self.offer: Offer = offer_of(self.program, supervisor)
         # Whoever serves one agent performs it: sent on to where it is placed, the task would come back.
-        self._alone = supervisor.agent if isinstance(supervisor, LoneAgent) else None
+        self._alone = supervisor.only if isinstance(supervisor, LoneAgent) else None
         self._servers = (*servers, *servers_of(settings))
         self._stack = AsyncExitStack()
 

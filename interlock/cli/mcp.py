@@ -21,7 +21,7 @@ def mcp(
     graphs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[GRAPH]...",
+            metavar="GRAPH",
             help="Graphs that langgraph.json names, or agents by their place; by default all its graphs.",
         ),
     ] = None,

@@ -132,7 +132,9 @@ class _TapeBound(Bound):
     def context(self, run: Run, fence: int) -> RunContext:
         """The run context of one segment, with every door on the tape."""
         made = super().context(run, fence)
-        places = {name: Place(url=each.url) for name, each in self._settings.remotes.items()}
+        home = self._alone.name if self._alone is not None and self._alone.remote is None else ""
+        remotes_at = {name: at for name, at in self._settings.remotes.items() if name != home}
+        places = {name: Place(url=at.url) for name, at in remotes_at.items()}
         store = SqlRemoteTasks(self.stores.database)
         remotes = TapeRemotes(places, store=store, ledger=self.stores.ledger, clock=self.clock)
         servers = servers_of(self._settings)

@@ -16,7 +16,8 @@ from interlock.orchestration.supervisor import Supervisor
 class LoneAgent(Supervisor[Any, Any]):
     """A supervisor with one agent, which it asks once; made by `alone`."""
 
-    agent: AnyAgent
+    only: AnyAgent
+    """The agent."""
 
 
 def alone(agent: AnyAgent, *, policy: Policy | None = None, checks: Sequence[Check] = ()) -> LoneAgent:
@@ -66,7 +67,7 @@ def alone(agent: AnyAgent, *, policy: Policy | None = None, checks: Sequence[Che
         max_tasks=1,
         max_revisions=0,
     )
-    made.agent = agent
+    made.only = agent
     made.gate.request_is_known = True
     made.samples = (request.model_construct(),)
     return made
