@@ -6,6 +6,7 @@ message id once; else the peer's list of tasks is asked, and then a person. Neve
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,24 +40,28 @@ class Attempt:
     """Owned by one execution of the task; a later execution goes on where the row stands."""
 
     agent: str
-    peer: Peer
+    at: Callable[[str], Peer]
+    """The peer at a URL: one that has the task already keeps it, wherever the agent is placed meanwhile."""
     scope: TaskScope
     store: RemoteTasks
     content: Json
     """What is asked: text, or anything else as data."""
     row: RemoteTask
+    peer: Peer = field(init=False)
     begun: float = field(init=False)
     _unsure: bool = False
     """A message may have arrived whose answer nobody heard."""
 
     def __post_init__(self) -> None:
         """Takes the time."""
+        self.peer = self.at(self.row.url)
         self.begun = self.scope.clock.monotonic()
 
     async def end(self) -> End:
         """Goes on until the task is over, and stores how it ended in the row and in the buffer."""
         stored = await self.store.get(self.row.id) if self.scope.guards.journal else None
         asked, self.row = self.row.content, stored or self.row
+        self.peer = self.at(self.row.url)
         if self.row.content != asked:
             return failed(
                 f"{self.agent}, run again, would ask something else than it has asked already; it was not "

@@ -103,28 +103,27 @@ class A2ARemotes:
         key = remote_key(scope.run, scope.task, scope.attempt, agent.name)
         # Switched off, the journal shows the usual mistake: every try is a task of its own.
         key = key if scope.guards.journal else f"il-{uuid4().hex}"
-        place = self._place(agent.name, agent.remote.url if agent.remote else "")
+        named = self._places.get(agent.name, _NOWHERE)  # the settings win over the code
+        url = named.url or (agent.remote.url if agent.remote else "")
         row = RemoteTask(
             id=key,
             run=scope.run,
             task=scope.task,
             attempt=scope.attempt,
             agent=agent.name,
-            url=place.url,
+            url=url,
             content=digest(content),
             context=str(UUID(digest(key, "context")[:32])),  # some peers take nothing but a UUID
             at=scope.clock.now(),
         )
-        return Attempt(agent.name, self._peer(place), scope, self._store, content, row)
+        return Attempt(agent.name, lambda at: self._peer(agent.name, at), scope, self._store, content, row)
 
-    def _place(self, agent: str, declared: str) -> Place:
-        """Where an agent is: the settings win over its code."""
-        named = self._places.get(agent, _NOWHERE)
-        return replace(named, url=named.url or declared)
-
-    def _peer(self, place: Place) -> "Peer":
+    def _peer(self, agent: str, url: str) -> "Peer":
+        """The peer at a URL; what the settings say of the agent is for the place that they name."""
         from interlock.a2a.client import Peer
 
+        named = self._places.get(agent, _NOWHERE)
+        place = replace(named, url=url) if named.url in ("", url) else Place(url)
         if place not in self._peers:
             self._peers[place] = Peer(place)
         return self._peers[place]
@@ -132,7 +131,7 @@ class A2ARemotes:
     async def _cancel(self, row: RemoteTask) -> None:
         from interlock.a2a.attempts import canceled, told_to_stop
 
-        told = await told_to_stop(self._peer(self._place(row.agent, row.url)), row)
+        told = await told_to_stop(self._peer(row.agent, row.url), row)
         now = self._clock.now()
         draft = Draft(
             id=event_id(row.run, "remote.canceled", row.task, row.attempt, row.id),

@@ -208,6 +208,22 @@ async def test_an_answer_that_never_left_is_sent_to_a_peer_without_streams(tmp_p
     assert [told.text for told in peer.book.told] == ["Score this: one", "green"] and len(asked) == 1
 
 
+async def test_an_agent_that_has_moved_meanwhile(tmp_path: Path) -> None:
+    """Whoever has the task keeps it: the next worker asks there, wherever the agent is placed by now."""
+    peer, other = Scripted(works), Scripted(works)
+    async with served(peer) as url, served(other) as moved:
+        await killed(tmp_path, url, "after working")
+        given = settings(tmp_path, lease_s=LEASE_S, remotes={"scorer": {"url": moved}})
+        async with bind(desk(scorer(url)).build(), settings=given) as app:
+            run = await taken_over(app)
+            came = await result(app, run.id)
+            again = await app.run(Ticket(text="two"))
+
+    assert (run.state, came["output"]["level"], again.state) == ("completed", "low", "completed")
+    assert [told.text for told in peer.book.told] == ["Score this: one"]
+    assert [told.text for told in other.book.told] == ["Score this: two"]
+
+
 async def test_without_the_journal_it_is_sent_twice(tmp_path: Path) -> None:
     """What the guard is for: switched off, the next execution sends the same task again."""
     peer = Scripted(works)
