@@ -26,7 +26,7 @@ from interlock.errors import (
     ToolFailed,
     ToolUnavailable,
 )
-from interlock.inference.prompts import shown
+from interlock.inference.prompts import ANSWER, GIVE_UP, LOAD_SKILL, shown
 
 _LEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST = 64
@@ -150,7 +150,7 @@ def function(name: str, description: str, schema: dict[str, Any]) -> BaseTool:
 def _function_name(tool: str, taken: Mapping[str, object]) -> str:
     """`payments__refund` for `payments/refund`: what every provider accepts, and no two alike."""
     name = _LEGAL.sub("_", tool.replace("/", "__"))
-    if len(name) > _LONGEST or name in taken:
+    if len(name) > _LONGEST or name in taken or name in (ANSWER, GIVE_UP, LOAD_SKILL):
         name = f"{name[: _LONGEST - 7]}_{digest(tool, 'function')[:6]}"
     return name
 
