@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from a2a.types import a2a_pb2 as pb
+from a2a.utils.errors import ContentTypeNotSupportedError
 from google.protobuf import json_format
 
 from interlock.a2a.envelope import Answered, answered
@@ -123,7 +124,7 @@ def _split(parts: Sequence[pb.Part]) -> tuple[list[str], list[Json]]:
     """The texts and the data of a message.
 
     Raises:
-        BadInput: for files: nothing here reads them.
+        ContentTypeNotSupportedError: for files: nothing here reads them.
     """
     texts: list[str] = []
     data: list[Json] = []
@@ -134,7 +135,7 @@ def _split(parts: Sequence[pb.Part]) -> tuple[list[str], list[Json]]:
         elif kind == "data":
             data.append(_whole(json_format.MessageToDict(part.data)))
         elif kind is not None:
-            raise BadInput("files cannot be taken here: send text or data.")
+            raise ContentTypeNotSupportedError("files cannot be taken here: send text or data.")
     return texts, data
 
 

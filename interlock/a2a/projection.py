@@ -51,6 +51,7 @@ def task(view: View, *, modes: Sequence[str] = (), note: str = "") -> pb.Task:
     if not view.own:
         return made
     made.history.append(_request(view))
+    made.history.extend(said for question in view.closed for said in _talk(view, question))
     if view.phase in ENDED:
         made.metadata.CopyFrom(_outcome(view))
         made.artifacts.extend(_artifacts(view, modes))
@@ -145,6 +146,25 @@ def _request(view: View) -> pb.Message:
         role=pb.ROLE_USER,
         parts=[data_part(view.run.input)],
     )
+
+
+def _talk(view: View, question: Question) -> Iterator[pb.Message]:
+    """A question that the caller was asked, and what was answered."""
+    yield _said(view, f"{question.id}-asked", [pb.Part(text=_ask(question)), data_part(_card(question))])
+    if question.state == "answered":
+        given: dict[str, Json] = {"question": question.id}
+        stored = question.answer
+        if question.kind in _YES_OR_NO and isinstance(stored, dict):
+            given["yes"] = stored.get("yes")
+        else:
+            given["value"] = stored
+        yield pb.Message(
+            message_id=f"{question.id}-answered",
+            context_id=view.run.session,
+            task_id=view.run.id,
+            role=pb.ROLE_USER,
+            parts=[data_part(given)],
+        )
 
 
 def _said(view: View, name: str, parts: list[pb.Part]) -> pb.Message:

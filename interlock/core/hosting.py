@@ -50,6 +50,8 @@ class View:
     """Open questions that the caller may answer."""
     elsewhere: tuple[Question, ...]
     """Open questions that others must answer."""
+    closed: tuple[Question, ...]
+    """Questions to the caller that are answered, or not asked any more, oldest first."""
     own: bool
     """False for somebody who may answer a question of the run, or did, and sees no more of it than that."""
     stuck: bool = False

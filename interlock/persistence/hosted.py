@@ -37,13 +37,13 @@ _ENDED_AT = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A run with its open questions and the end of its record, as of one moment."""
+    """A run with its questions and the end of its record, as of one moment."""
 
     run: Run
     seq: int
-    questions: tuple[Question, ...]
-    """Open ones."""
-    answered_by: frozenset[str | None]
+    open: tuple[Question, ...]
+    closed: tuple[Question, ...]
+    """Answered, expired and withdrawn ones, oldest first."""
 
 
 class SqlHosted:
@@ -148,9 +148,14 @@ def _text(value: str) -> ColumnElement[str]:
 def _seen(connection: Connection, row: Any, now: datetime) -> Seen:  # noqa: ANN401
     run = rows.run_of(row)
     found = connection.execute(_ASKED, {"run": run.id}).all()
-    asked = (rows.shown(rows.question_of(each), now) for each in found if each.state == "open")
-    open_ones = () if run.state in FINAL else tuple(q for q in asked if q.state == "open")
-    return Seen(run, row.head_seq, open_ones, frozenset(each.answered_by for each in found))
+    asked = [rows.shown(rows.question_of(each), now) for each in found]
+    alive = run.state not in FINAL
+    return Seen(
+        run,
+        row.head_seq,
+        tuple(q for q in asked if alive and q.state == "open"),
+        tuple(q for q in asked if q.state != "open"),
+    )
 
 
 def _wanted(who: Principal, wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -188,12 +188,21 @@ class Host:
     def _view(self, seen: Seen, who: Principal) -> View:
         owner = seen.run.owner.user
         own = who.holds(owner)
-        asked = tuple(q for q in seen.questions if may_answer(who, q, owner))
-        if seen.run.graph != self.app.program.name or not (own or asked or who.user in seen.answered_by):
+        asked = tuple(q for q in seen.open if may_answer(who, q, owner))
+        answered = any(q.answered_by == who.user for q in seen.closed)
+        if seen.run.graph != self.app.program.name or not (own or asked or answered):
             raise NotFound(f"{who.user} has no run {seen.run.id!r}.")
-        elsewhere = tuple(q for q in seen.questions if q not in asked) if own else ()
         name = seen.run.id
-        return View(seen.run, seen.seq, asked, elsewhere, own, name in self._stuck, name in self._working)
+        return View(
+            seen.run,
+            seen.seq,
+            asked,
+            elsewhere=tuple(q for q in seen.open if q not in asked) if own else (),
+            closed=tuple(q for q in seen.closed if may_answer(who, q, owner)),
+            own=own,
+            stuck=name in self._stuck,
+            moving=name in self._working,
+        )
 
     def _go_on(self, run: str) -> None:
         """Advances a run in the background, or once more when it is being advanced."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from a2a.client import ClientCallContext
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import InvalidParamsError
+from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from google.protobuf.json_format import MessageToDict
 
 from interlock import Doors
@@ -224,6 +224,16 @@ async def test_what_is_no_request_starts_nothing(tmp_path: Path, data: object) -
         with pytest.raises(InvalidParamsError):
             await served.sent(client, served.give(data))
         assert (await client.list_tasks(pb.ListTasksRequest())).total_size == 0
+
+
+async def test_files_are_refused_by_their_kind(tmp_path: Path) -> None:
+    """Nothing here reads files, and the protocol has a word for that."""
+    request = served.say("look at this")
+    request.message.parts.append(pb.Part(raw=b"%PDF", media_type="application/pdf"))
+    async with served.running(tmp_path, served.worker(_echo)) as server:
+        client = await server.client(streaming=False)
+        with pytest.raises(ContentTypeNotSupportedError):
+            await served.sent(client, request)
 
 
 async def test_an_invalid_output_is_no_answer(tmp_path: Path) -> None:

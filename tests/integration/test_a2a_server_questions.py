@@ -56,6 +56,9 @@ async def test_a_question_asks_the_caller_and_the_answer_goes_on(tmp_path: Path)
     assert served.state_of(ended) == "completed"
     assert served.text_of(ended) == "blue"
     assert ended.context_id == asked.context_id
+    assert [message.role for message in ended.history] == [pb.ROLE_USER, pb.ROLE_AGENT, pb.ROLE_USER]
+    assert "Which colour?" in ended.history[1].parts[0].text
+    assert MessageToDict(ended.history[2].parts[0].data)["value"] == "blue"
 
 
 async def test_a_follow_up_stream_tells_the_rest(tmp_path: Path) -> None:
