@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from evals.support.reader import script
+from graphs.demo.stage import ROOT
 from graphs.reading import ROUTE
+from interlock.bootstrap.models import script_of
 from interlock.settings import ModelSettings, PriceSettings
 from interlock.testing.model_server import Asked, Babbles, ModelServer, Refuses, Turn
 
@@ -33,7 +34,8 @@ async def models() -> AsyncGenerator[dict[str, Any]]:
     if real["model"]:
         yield real
         return
-    async with ModelServer(_quick) as quick, ModelServer(script) as careful:
+    reader = script_of(f"{ROOT / 'evals' / 'support' / 'reader.py'}:script")
+    async with ModelServer(_quick) as quick, ModelServer(reader) as careful:
         asked = [(QUICK, quick), (CAREFUL, careful)]
         listed = [ModelSettings(model=name, url=server.url, price=PRICE) for name, server in asked]
         yield {"model": "", "models": {ROUTE: tuple(listed)}}
