@@ -1,7 +1,7 @@
 """One candidate's client: made when first needed, asked without retries of its own, read with care."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ _DIALECT = (*_OPENAI, "deepseek", "fireworks", "groq", "openrouter", "together",
 """Providers whose clients take OpenAI's `response_format`; the others are told the schema in words."""
 _REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
 """Providers that can be told `reasoning_effort`."""
-_QUIET: dict[str, Any] = {"callbacks": [], "metadata": {BEHIND_THE_DOOR: True}}
+_QUIET: Any = {"callbacks": [], "metadata": {BEHIND_THE_DOOR: True}}
 
 
 @contextmanager
@@ -100,13 +100,13 @@ class Provider:
             ProviderFailed: with the kind of failure, and none of the provider's words.
         """
         try:
-            bound = self._bound(call)
+            bound, options = self._bound(call)
             conversation = self._conversation(call)
             with _apart():
                 if heard is None:
-                    told = cast("AIMessage", await bound.ainvoke(conversation, cast("Any", _QUIET)))
+                    told = cast("AIMessage", await bound.ainvoke(conversation, _QUIET, **options))
                 else:
-                    told = await self._stream(bound, conversation, heard)
+                    told = await self._stream(bound.astream(conversation, _QUIET, **options), heard)
             said = read(told)
         except InterlockError:
             raise  # something to be set right by people
@@ -114,11 +114,9 @@ class Provider:
             raise failure(error) from None
         return replace(said, text=unfenced(said.text)) if self._told_in_words(call) else said
 
-    async def _stream(
-        self, bound: Runnable[Any, Any], conversation: list[BaseMessage], heard: Callable[[str], None]
-    ) -> AIMessage:
+    async def _stream(self, chunks: AsyncIterator[Any], heard: Callable[[str], None]) -> AIMessage:
         whole: AIMessageChunk | None = None
-        async for chunk in bound.astream(conversation, cast("Any", _QUIET)):
+        async for chunk in chunks:
             piece = cast("AIMessageChunk", chunk)
             whole = piece if whole is None else whole + piece
             if text := messages.text_of(piece.content):
@@ -133,13 +131,14 @@ class Provider:
     def _speaks_openai(self) -> bool:
         return self.kind in ("url", *_OPENAI)
 
-    def _bound(self, call: ModelCall) -> Runnable[Any, Any]:
+    def _bound(self, call: ModelCall) -> tuple[Runnable[Any, Any], dict[str, Any]]:
+        """The client, with the tools that it may call, and what else is said with every request."""
         options = self._options(call)
         client = self._client(self.may_answer(call))
         if not call.tools:
-            return client.bind(**options)
+            return client, options
         tools: list[Any] = [{"type": "function", "function": tool} for tool in call.tools]
-        return client.bind_tools(tools, **options)
+        return client.bind_tools(tools, **options), {}
 
     def _options(self, call: ModelCall) -> dict[str, Any]:
         options: dict[str, Any] = dict(call.options)

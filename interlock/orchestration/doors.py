@@ -142,7 +142,7 @@ class TaskDoors:
                 f"{self.scope.agent} asks the model route {model!r}, but no models are configured."
             )
         call = ModelCall.of(prompt)
-        arguments: Json = plain(call.model_dump(mode="json", exclude_defaults=True))
+        arguments: Json = call.model_dump(mode="json", exclude_defaults=True)
         slot, known = self._recorded(f"model:{model}", arguments)
         if known is None:
             known = await self._ask_model(call, model, arguments, slot, heard)
@@ -260,7 +260,7 @@ class TaskDoors:
 
 def _recordable(reply: ModelReply, route: str) -> tuple[Json, dict[str, Json] | None]:
     """A reply as the record keeps it; one that nothing can keep counts as none."""
-    told = redact(plain({**reply.model_dump(mode="json"), "tokens": reply.tokens}))
+    told = redact({**reply.model_dump(mode="json"), "tokens": reply.tokens})
     try:
         canonical(told)  # a number beyond every double, half a character
     except ValueError:
