@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
@@ -73,6 +74,8 @@ class A2ARemotes:
         slot = scope.journal.occurrence(call_digest(_operation(agent), content))
         known = scope.journal.recorded(slot)
         if known is None:
+            # The SDK takes seconds to load where the machine is busy; the lease's heartbeat goes on meanwhile.
+            await asyncio.to_thread(import_module, "interlock.a2a.attempts")
             attempt = self._attempt(agent, content, scope)
             end = await _in_time(attempt)
             known = scope.journal.put(_entry(scope, slot, agent, content, end))
@@ -98,7 +101,7 @@ class A2ARemotes:
             await peer.close()
 
     def _attempt(self, agent: AnyAgent, content: Json, scope: TaskScope) -> "Attempt":
-        from interlock.a2a.attempts import Attempt  # the SDK takes a second to load, and most runs need none
+        from interlock.a2a.attempts import Attempt
 
         key = remote_key(scope.run, scope.task, scope.attempt, agent.name)
         # Switched off, the journal shows the usual mistake: every try is a task of its own.
