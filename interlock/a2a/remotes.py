@@ -74,7 +74,7 @@ class A2ARemotes:
         slot = scope.journal.occurrence(call_digest(_operation(agent), content))
         known = scope.journal.recorded(slot)
         if known is None:
-            # The SDK takes seconds to load where the machine is busy; the lease's heartbeat goes on meanwhile.
+            # The SDK takes seconds to load on a busy machine; the lease's heartbeat goes on meanwhile.
             await asyncio.to_thread(import_module, "interlock.a2a.attempts")
             attempt = self._attempt(agent, content, scope)
             end = await _in_time(attempt)
