@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from interlock import Agent, Doors, Findings, GaveUp, Limits, Plan, Supervisor, Task, bind
+from interlock.core.guards import Guards
 from interlock.core.principal import Principal
 from interlock.core.reflections import Reflection
 from interlock.core.stores import Line
@@ -113,6 +114,38 @@ async def test_the_outer_gate_sees_nothing_the_inner_gate_refused(tmp_path: Path
     assert isinstance(returned, dict)
     assert (returned["status"], returned.get("output")) == ("gave_up", None)
     assert (run.outcome, run.response) == ("gave_up", {"text": "The desk says: nothing."})
+
+
+async def test_without_the_gate_the_refused_words_would_come_through(tmp_path: Path) -> None:
+    """The same run with the guard switched off: what the inner gate refuses is told by the outer one."""
+    shop = Shop(tmp_path / "shop.db")
+
+    def never(reply: Reply, findings: Findings) -> Problem:
+        """Nothing leaves."""
+        return Problem("CANARY", "refuse")
+
+    off = Guards(gate=False)
+    async with bind(house(shop, checks=[never]).build(), settings=settings(tmp_path), guards=off) as app:
+        run = await app.run(LOST)
+
+    assert run.response == {"text": "The desk says: We paid back 49.90 EUR for order A-1001."}
+
+
+async def test_without_the_journal_a_revision_would_pay_again(tmp_path: Path) -> None:
+    """The same revision with the guard switched off: the shop's book has a second payment."""
+    shop = Shop(tmp_path / "shop.db")
+    said: list[str] = []
+
+    def once(reply: Reply, findings: Findings) -> Problem | None:
+        """The first draft is sent back."""
+        said.append(reply.text)
+        return Problem("again, please") if len(said) == 1 else None
+
+    made, off = house(shop, closing=True, outer=[once]), Guards(journal=False)
+    async with bind(made.build(), settings=settings(tmp_path), guards=off) as app:
+        await app.run(LOST)
+
+    assert shop.rows() == [("A-1001", "49.90")] * 2
 
 
 async def test_the_inner_supervisor_delivers_nothing(tmp_path: Path) -> None:

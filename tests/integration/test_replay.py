@@ -91,6 +91,26 @@ async def test_a_remote_agent_need_not_be_there(tmp_path: Path) -> None:
     assert "LOUD" in str(other.differences[0].now)
 
 
+async def test_a_remote_agent_alone_runs_and_is_replayed(tmp_path: Path) -> None:
+    """It is an agent like any other: its answer passes the gate, and comes from the record the next time."""
+
+    async def score(ticket: Ticket, doors: Doors) -> remote_desk.Score:
+        return remote_desk.Score(level="low", points=3)
+
+    (tmp_path / "there").mkdir()
+    given = remote_desk.settings(tmp_path, remotes={"scorer": {"url": "", "token_env": "SCORER"}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCORER", "ann-token")
+        async with running(tmp_path / "there", Agent("scores", "Scores.", run=score)) as server:
+            agent = remote_desk.scorer(server.url, ask=lambda ticket: ticket)
+            async with bind(agent, settings=given) as app:
+                run = await app.run(LOST)
+    seen = await again(agent, given, run)
+
+    assert (run.outcome, run.response) == ("resolved", {"level": "low", "points": 3})
+    assert (seen.same, seen.outcome) == (True, "resolved"), seen.differences
+
+
 @pytest.mark.parametrize("floors", [1, 2])
 async def test_supervisors_inside_supervisors_are_replayed_with_their_approvals(
     tmp_path: Path, floors: int
