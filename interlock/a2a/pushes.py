@@ -171,6 +171,12 @@ class Pushes:
         raise NotFound(f"run {wish.run} is served by nothing here.")
 
     async def _deliver(self, notification: Notification) -> None:
+        try:
+            await self._attempt(notification)
+        except StoreUnavailable as error:  # it is sent again; its receiver knows it by its id
+            _log.warning("notification %s: %s", notification.id, error.message)
+
+    async def _attempt(self, notification: Notification) -> None:
         wish = notification.subscription
         try:
             why = await self._post(notification)

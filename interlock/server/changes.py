@@ -1,11 +1,15 @@
 """Who waits for a run hears that its record has grown: at once in this process, soon after in others."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
+from interlock.errors import StoreUnavailable
 from interlock.persistence.database import Database
 from interlock.persistence.hosted import SqlHosted
+
+_log = logging.getLogger("interlock")
 
 
 class Changes:
@@ -74,7 +78,12 @@ class Changes:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._written.wait(), self._every_s)
             self._written.clear()
-            heads = await self._hosted.heads(list(self._waiting))
+            try:
+                heads = await self._hosted.heads(list(self._waiting))
+            except StoreUnavailable as error:
+                _log.warning("looking for changes: %s", error.message)
+                await asyncio.sleep(self._every_s)
+                continue
             for run, head in heads.items():
                 for seq, waiting in self._waiting.get(run, []):
                     if head > seq and not waiting.done():

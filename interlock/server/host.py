@@ -253,6 +253,9 @@ class Host:
             except StoreUnavailable as error:
                 _log.warning("looking for runs that nobody advances: %s", error.message)
                 found = []
+            except Exception:  # whatever it is, a reaper that is gone would leave tasks at work for ever
+                _log.exception("looking for runs that nobody advances")
+                found = []
             for run in found:
                 if run not in self._working and run not in self._stuck:
                     self._go_on(run)

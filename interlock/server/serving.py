@@ -96,7 +96,7 @@ def _site(
         return all([await host.ready() for host in hosts.values()])
 
     port = listening.getsockname()[1]
-    host = f"[{wish.host}]" if ":" in wish.host else wish.host
+    host = _bracketed(wish.host)
     named: dict[str, Hosting] = dict(hosts)
     return Site(
         hosts=named,
@@ -114,13 +114,14 @@ def _site(
 async def _grpc(site: Site, wish: Wish) -> AsyncGenerator[str]:
     from interlock.a2a.grpc import GrpcServer
 
-    address = f"{wish.host}:{wish.grpc_port}"
+    host = _bracketed(wish.host)
+    address = f"{host}:{wish.grpc_port}"
     try:
         server = GrpcServer(site.handler(site.default), site.identify, address, _GRACE_S)
     except RuntimeError:
         raise BadInput(f"gRPC cannot listen on {address}: the port is taken or not allowed.") from None
     async with server:
-        yield f"{wish.host}:{server.port}"
+        yield f"{host}:{server.port}"
 
 
 @asynccontextmanager
@@ -159,6 +160,10 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(wish: Wish) -> socket.socket:

@@ -124,13 +124,17 @@ def test_it_stops_when_it_is_told_to(front: Front, agent: tuple[str, ...]) -> No
 
 
 def test_graphs_of_the_project_are_served(front: Front, agent: tuple[str, ...]) -> None:
-    """Without names, what langgraph.json names is served; the card and gRPC's address say where."""
-    with serving(front, *agent[1:], "--grpc-port", "0") as (_, served):
+    """Without names, what langgraph.json names is served, to those whom the settings name."""
+    tokens = (front.folder / "tokens.toml").read_text().replace("[ann]", "[tool.interlock.tokens.ann]")
+    front.write("pyproject.toml", tokens)
+    with serving(front, "--grpc-port", "0") as (_, served):
         card = httpx.get(f"{served['url']}/.well-known/agent-card.json").json()
+        task = send(served["url"], "pay")
 
     assert served["graphs"] == ["front"]
     assert served["grpc"].startswith("127.0.0.1:")
     assert card["name"] == "front"
+    assert task["status"]["state"] == "TASK_STATE_COMPLETED"
     assert card["url"] == card["supportedInterfaces"][0]["url"] == f"{served['url']}/"
 
 

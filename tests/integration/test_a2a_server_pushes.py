@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from interlock import Doors
 from interlock.a2a.pushes import ATTEMPTS
 from interlock.a2a.screening import Screen
 from interlock.errors import BadInput
+from interlock.persistence.pushes import SqlNotifications
 from interlock.persistence.signing import verify
 from interlock.settings import ServeSettings
 from interlock.testing.clock import StillClock
 from tests import served
+from tests.desk import Shop, desk
 from tests.served import Note
 from tests.told import Sent, receiver
 
@@ -233,3 +236,24 @@ async def test_configurations_are_kept_by_id(tmp_path: Path) -> None:
 
     assert got.token == "new"
     assert {config.id for config in listed.configs} == {"p-1", two.id}
+
+
+async def test_erasing_a_person_takes_what_waits_to_be_told(tmp_path: Path) -> None:
+    """An answer about somebody does not outlive their erasure in the outbox."""
+    shop = Shop(tmp_path / "shop.db")
+    graph = desk(shop, subject=lambda ticket: ticket.email).build()
+    config = wish("http://127.0.0.1:9/nobody")
+    async with served.running(tmp_path, graph, serve=OPEN) as server:
+        request = served.say("my parcel is lost", configuration={"task_push_notification_config": config})
+        task = await served.sent(await server.client(streaming=False), request)
+        await server.served.pushes.turn()
+        await server.served.pushes.idle()
+        stores = server.host.app.stores
+        stored = SqlNotifications(stores.database, stores.clock)
+        later = stores.clock.now() + timedelta(days=1)
+        before = await stored.due(later)
+        await stores.record.erase("ann@example.com", "olga", stores.clock.now())
+        after = await stored.due(later)
+
+    assert [notification.subscription.run for notification in before] == [task.id]
+    assert after == []
