@@ -113,13 +113,16 @@ class NoModel(DeepEvalBaseLLM):
 class OfRecord(BaseMetric):
     """A metric that reads the run's record: it passes where it finds nothing wrong."""
 
-    title = "of the record"
+    title: str = "of the record"
     """What reports call it."""
-
-    def __init__(self) -> None:
-        """All or nothing; no model is asked."""
-        self.threshold, self.async_mode, self.model = 1.0, False, None
-        self.score, self.success, self.reason = None, None, None
+    threshold: float | None = 1.0
+    """All or nothing."""
+    async_mode: bool = False
+    model: DeepEvalBaseLLM | None = None
+    """None: nobody is asked."""
+    score: float | None = None
+    reason: str | None = None
+    success: bool | None = None
 
     def wrong(self, result: Result) -> Sequence[str]:
         """What is wrong with a played case, a sentence each; none passes."""
@@ -151,7 +154,7 @@ class OfRecord(BaseMetric):
 class ExactOutcome(OfRecord):
     """Every expectation of the case holds, and nothing happened that must never happen."""
 
-    title = "exact outcome"
+    title: str = "exact outcome"
 
     def wrong(self, result: Result) -> Sequence[str]:
         """The expectations that do not hold, and the harm."""
@@ -162,12 +165,11 @@ class ExactOutcome(OfRecord):
 class NoLoop(OfRecord):
     """No attempt of a task makes the same call, or goes round the same few calls, too often."""
 
-    title = "no loop"
+    title: str = "no loop"
 
     def __init__(self, repeats: int = 3) -> None:
         """Takes how often is not yet a loop."""
-        super().__init__()
-        self.repeats = repeats
+        self.repeats: int = repeats
 
     def wrong(self, result: Result) -> Sequence[str]:
         """The loops."""
@@ -177,7 +179,7 @@ class NoLoop(OfRecord):
 class Grounded(OfRecord):
     """Every amount, date, identifier and person of the reply stands in what tools and people answered."""
 
-    title = "grounded"
+    title: str = "grounded"
 
     def wrong(self, result: Result) -> Sequence[str]:
         """What no evidence says."""

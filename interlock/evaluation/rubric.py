@@ -50,7 +50,7 @@ class RouteModel(DeepEvalBaseLLM):
     def __init__(self, models: Models, route: str) -> None:
         """Asks through the gateway, so that fallback, budget and prices are those of every other call."""
         self._models, self._route = models, route
-        self.cost = Cost()
+        self.cost: Cost = Cost()
         cast("Any", super()).__init__(route)
 
     def load_model(self, *args: Any, **kwargs: Any) -> "RouteModel":  # noqa: ANN401
