@@ -12,6 +12,8 @@ from google.protobuf.json_format import MessageToDict
 
 from interlock import Doors
 from interlock.a2a.envelope import EXTENSION
+from interlock.core.guards import ON, Guards
+from interlock.testing.models import ScriptedModels
 from tests import served
 from tests.desk import Shop, desk
 from tests.served import Note
@@ -177,6 +179,25 @@ async def test_a_task_gets_no_more_than_its_caller_has(tmp_path: Path) -> None:
 
     assert served.state_of(task) == "failed"
     assert (run.limits.seconds, run.limits.tokens, str(run.limits.usd)) == (0.4, 7, "0.5")
+
+
+async def _think_twice(note: Note, doors: Doors) -> Note:
+    await doors.think("a question of many words, so that it costs some tokens")
+    await doors.think("and another one")
+    return note
+
+
+@pytest.mark.parametrize(("guards", "asked"), [(ON, 1), (Guards(limits=False), 2)])
+async def test_a_caller_pays_for_no_more_than_it_gave(tmp_path: Path, guards: Guards, asked: int) -> None:
+    """The model is not asked again once the caller's tokens are used; without the guard it would be."""
+    models = ScriptedModels({"default": ["an answer of some words"]})
+    request = served.say("hello")
+    request.metadata.update({EXTENSION: {"tokens": "10"}})
+    async with served.running(tmp_path, served.worker(_think_twice), models=models, guards=guards) as server:
+        task = await served.sent(await server.client(streaming=False), request)
+
+    assert len(models.prompts) == asked
+    assert served.state_of(task) == ("failed" if asked == 1 else "completed")
 
 
 async def test_the_callers_trace_is_the_runs(tmp_path: Path) -> None:
