@@ -171,7 +171,9 @@ class Answers(AgentMiddleware[Any, Any, Any]):
         Raises:
             Unusable: if the model goes on with it all the same.
         """
-        same = [answer for other, answer in calls if _key(other) == _key(call)]
+        name, key = call["name"], self._toolbox.same(call["name"], call["args"])
+        alike = [(other, answer) for other, answer in calls if other["name"] == name]
+        same = [answer for other, answer in alike if self._toolbox.same(name, other["args"]) == key]
         done = [text_of(answer.content) for answer in same if answer and answer.status != "error"]
         if self._toolbox.changes(call["name"]) and (done or None in same):
             told = (
@@ -219,10 +221,6 @@ def _earlier(messages: Sequence[BaseMessage]) -> list[Call]:
             name = message.tool_call_id
             calls[newest:] = [(c, message if c["id"] == name else known) for c, known in calls[newest:]]
     return calls
-
-
-def _key(call: ToolCall) -> tuple[str, str]:
-    return call["name"], json.dumps(call["args"], sort_keys=True)
 
 
 def _answer(call: ToolCall, told: Told) -> ToolMessage:

@@ -4,6 +4,7 @@ What the gateway refuses is told to the model as an answer, so that it can do so
 task (no budget left, a question, a lost lease) is never told to it.
 """
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -34,7 +35,6 @@ _LONGEST = 64
 _TOLD: tuple[type[InterlockError], ...] = (
     EffectTaken,
     NotFound,
-    OutcomeUnknown,
     Rejected,
     SchemaViolation,
     ToolDenied,
@@ -81,6 +81,15 @@ class Toolbox:
         """The function for a tool's own name; None where the agent was not granted it as such."""
         return next((name for name, granted in self.known.items() if named(granted) == tool), None)
 
+    def same(self, name: str, arguments: Mapping[str, Any]) -> str:
+        """Names a call: equal for calls that mean the same to their tool, such as `5` and `"5"` for money."""
+        granted = self.known.get(name)
+        try:
+            known: Any = granted.bind(**arguments) if isinstance(granted, Tool) else arguments
+            return digest([name, known], "call")
+        except (SchemaViolation, ValueError):
+            return json.dumps([name, arguments], sort_keys=True)
+
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Told:
         """Makes one call and returns its answer in words, a refusal included."""
         granted = self.known[name]
@@ -92,6 +101,8 @@ class Toolbox:
                 return Told(shown(await self._called(granted, arguments)))
             inner = _object(arguments.get("arguments"))
             return Told(shown(await self._called(str(arguments.get("tool")), inner)))
+        except OutcomeUnknown as error:
+            return Told(f"{error.message} Do not ask for it again.")  # no refusal: it may have happened
         except _TOLD as error:
             return refusal(error.message)
 

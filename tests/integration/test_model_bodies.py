@@ -299,9 +299,8 @@ async def test_arguments_that_do_not_fit_are_told(tmp_path: Path) -> None:
 async def test_a_model_that_repeats_an_effect(tmp_path: Path, guarded: bool, paid: int) -> None:
     """The same effect asked for again is answered by what it answered before; unguarded it is paid again."""
     shop = many_payments(tmp_path)
-    desk = Desk(
-        tmp_path, [{"till__pay": {"amount": "5"}}] * 3 + [DONE], tools=[shop], guards=Guards(loops=guarded)
-    )
+    pay: list[Said] = [{"till__pay": {"amount": amount}} for amount in ("5", 5, "5")]
+    desk = Desk(tmp_path, [*pay, DONE], tools=[shop], guards=Guards(loops=guarded))
     desk.policy.allow(desk.agent, shop)
 
     run, _ = await desk.run()
@@ -580,3 +579,30 @@ async def test_giving_up_reaches_a_person_before_anything_leaves(tmp_path: Path)
     assert (run.outcome, len(desk.model.heard)) == ("gave_up", 1)
     assert "It had tried looking it up." in "\n".join(narrate(story))
     assert "It would need its number." in "\n".join(narrate(story))
+
+
+async def test_an_effect_whose_answer_nobody_knows_is_not_repeated(tmp_path: Path) -> None:
+    """A person says that it happened; the model is told so, and asking again pays nothing."""
+    till = ToolServer("till")
+
+    @till.tool(effect="once")
+    async def pay(amount: Decimal) -> Refund:
+        """Pays, and breaks before it answers."""
+        with (tmp_path / "till.txt").open("a") as book:
+            book.write(f"{amount}\n")
+        raise RuntimeError("the line went dead")
+
+    asked: Said = {"till__pay": {"amount": "5"}}
+    desk = Desk(tmp_path, [asked, asked, DONE], tools=[pay])
+    desk.policy.allow(desk.agent, pay)
+    async with desk.app() as app:
+        run = await app.run(Ticket(text="1"))
+        (question,) = await app.questions(run.id)
+        await app.answer(question.id, yes=True)
+        run = await app.resume(run.id)
+
+    first, second = (str(call.messages[-1].content) for call in desk.model.heard[1:])
+    assert (question.kind, run.outcome) == ("settle", "resolved")
+    assert "happened, but its answer is not known. Do not ask for it again." in first
+    assert "this was done already" in second
+    assert (tmp_path / "till.txt").read_text() == "5\n"
