@@ -229,7 +229,7 @@ class TaskHandler(RequestHandler):
             raise a2a.UnsupportedOperationError(f"task {run.id} has ended: send a message without its id.")
         if view.phase == "waits":
             return "Your message was not taken: this task waits for somebody else."
-        if view.phase != "asks":
+        if not view.asked:
             raise a2a.UnsupportedOperationError(
                 f"task {run.id} is at work and asks nothing: wait, or cancel it."
             )

@@ -8,7 +8,7 @@ from typing import Self
 
 from interlock.bootstrap import Bound
 from interlock.core.canonical import Json
-from interlock.core.hosting import Offer, Page, Step, View, Wanted, may_answer
+from interlock.core.hosting import RESTING, Offer, Page, Step, View, Wanted, may_answer
 from interlock.core.limits import Limits
 from interlock.core.principal import Principal
 from interlock.core.questions import Answer
@@ -158,8 +158,7 @@ class Host:
             if working is not None and not self._changes.over:
                 await asyncio.wait({working})
             view = await self.view(run, who)
-            rests = view.phase in ("done", "failed", "canceled", "refused", "asks", "waits")
-            if (rests and run not in self._working) or self._changes.over:
+            if (view.phase in RESTING and run not in self._working) or self._changes.over:
                 return view
             if run not in self._working:
                 await self._changes.after(run, view.seq)

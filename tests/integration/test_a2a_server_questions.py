@@ -9,7 +9,9 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError, TaskNotFoundError, UnsupportedOperationError
 from google.protobuf.json_format import MessageToDict
 
-from interlock import Doors
+from interlock import Agent, Doors, Findings, Plan, Supervisor, Task
+from interlock.core.principal import Principal
+from interlock.orchestration.supervisor import SupervisorGraph
 from tests import served
 from tests.desk import Shop, desk
 from tests.served import Note
@@ -202,6 +204,50 @@ async def test_a_question_outlives_the_server(tmp_path: Path) -> None:
         ended = await served.sent(client, served.say("blue", task_id=asked.id))
 
     assert card_of(still) == card_of(asked)
+    assert served.text_of(ended) == "blue"
+
+
+def painter(name: str) -> SupervisorGraph:
+    """A graph `paint` whose one agent has this name."""
+    agent = Agent(name, "Paints.", run=_paint)
+
+    def paint(note: Note) -> Plan:
+        """Whatever it is, it is painted."""
+        return Plan(Task(agent, note))
+
+    def answer(note: Note, findings: Findings) -> Note:
+        return findings.get(agent)[0]
+
+    return Supervisor(
+        "paint",
+        request=Note,
+        response=Note,
+        agents=[agent],
+        routes=[paint],
+        answer=answer,
+        examples=[Note(text="a fence")],
+    ).build()
+
+
+async def _paint(note: Note, doors: Doors) -> Note:
+    return Note(text=str(await doors.ask("Which colour?")))
+
+
+async def test_a_task_that_this_code_cannot_go_on_with_says_so(tmp_path: Path) -> None:
+    """It is not at work for ever, nor failed: it waits for an operator, and the old code finishes it."""
+    async with served.running(tmp_path, painter("brush")) as server:
+        asked = await served.sent(await server.client(streaming=False), served.say("a fence"))
+    async with served.running(tmp_path, painter("roller")) as server:
+        client = await server.client(streaming=False)
+        async with asyncio.timeout(30):
+            stuck = await served.sent(client, served.say("blue", task_id=asked.id))
+    async with served.running(tmp_path, painter("brush")) as server:
+        async with asyncio.timeout(30):
+            await server.host.settled(asked.id, Principal(user="ann"))
+        ended = await (await server.client()).get_task(pb.GetTaskRequest(id=asked.id))
+
+    assert served.state_of(stuck) == "auth_required"
+    assert "operator" in told_by(stuck)
     assert served.text_of(ended) == "blue"
 
 
