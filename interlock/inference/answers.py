@@ -175,12 +175,15 @@ class Answers(AgentMiddleware[Any, Any, Any]):
         alike = [(other, answer) for other, answer in calls if other["name"] == name]
         same = [answer for other, answer in alike if self._toolbox.same(name, other["args"]) == key]
         done = [text_of(answer.content) for answer in same if answer and answer.status != "error"]
+        refused = any(answer is not None and answer.artifact for answer in same)
         if self._toolbox.changes(call["name"]) and (done or None in same):
             told = (
                 f"this was done already, and is not done again. It answered: {done[0]}"
                 if done
                 else ("the same call stands in this reply already.")
             )
+        elif refused:
+            told = "a person said no to this call, and is not asked again."
         elif len(same) >= REPEATS:
             told = f"the same call was made {len(same)} times. Use what it answered, or call `{GIVE_UP}`."
         else:

@@ -51,11 +51,13 @@ class Told(NamedTuple):
     text: str
     refused: bool = False
     """Nothing was done, and the text says why."""
+    final: bool = False
+    """A person said no: the same call is not put to them again."""
 
 
-def refusal(why: str) -> Told:
+def refusal(why: str, *, final: bool = False) -> Told:
     """What the model is told of a call that was not made."""
-    return Told(f"{REFUSED}{why}", refused=True)
+    return Told(f"{REFUSED}{why}", refused=True, final=final)
 
 
 Answering: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Told]]
@@ -104,7 +106,7 @@ class Toolbox:
         except OutcomeUnknown as error:
             return Told(f"{error.message} Do not ask for it again.")  # no refusal: it may have happened
         except _TOLD as error:
-            return refusal(error.message)
+            return refusal(error.message, final=isinstance(error, Rejected))
 
     async def _called(self, tool: Granted, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
         call: Any = self._doors.call
@@ -146,7 +148,8 @@ class Calls(AgentMiddleware[Any, Any, Any]):
 def as_message(told: Told, name: str, call: str | None) -> ToolMessage:
     """The answer to a call, as it stands in the conversation."""
     status = "error" if told.refused else "success"
-    return ToolMessage(told.text, tool_call_id=call or "", name=name, status=status)
+    # The artifact stays with us: no model is sent it.
+    return ToolMessage(told.text, tool_call_id=call or "", name=name, status=status, artifact=told.final)
 
 
 def function(name: str, description: str, schema: dict[str, Any]) -> BaseTool:

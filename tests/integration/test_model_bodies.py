@@ -186,6 +186,18 @@ async def test_a_no_is_told_to_the_model(tmp_path: Path) -> None:
     assert str(desk.model.heard[1].messages[-1].content).startswith("Not done: ")
 
 
+async def test_a_no_is_not_asked_for_again(tmp_path: Path) -> None:
+    """A model that insists on a refused call does not wear people down: they are asked once."""
+    big: Said = {"shop__pay_back": {"order_id": "A-1", "amount": "150"}}
+    desk = Desk(tmp_path, [big, big, big, DONE])
+
+    run, lines = await desk.run(yes=False)
+
+    assert (run.outcome, desk.shop.rows()) == ("resolved", [])
+    assert len(bodies(lines, "question.asked")) == 1
+    assert "is not asked again" in str(desk.model.heard[3].messages[-1].content)
+
+
 GIVE_UP: Said = {"give_up": {"reason": "no such order", "tried": ["looking it up"], "needs": "its number"}}
 
 
