@@ -78,6 +78,7 @@ async def main(folder: Path, url: str, point: str) -> None:
 
 
 def play(folder: Path, url: str, point: str, variables: Mapping[str, str]) -> None:
-    """The process, with more variables than it was born with."""
+    """The process, with these variables in place of those it was born with."""
+    os.environ.clear()
     os.environ.update(variables)
     asyncio.run(main(folder, url, point))

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ async def asks(told: Told, up: TaskUpdater) -> None:
 
 async def killed(folder: Path, url: str, point: str, **variables: str) -> None:
     """Runs the worker until it is killed at the point."""
-    worker = WORKERS.Process(target=play, args=(folder, url, point, variables))
+    worker = WORKERS.Process(target=play, args=(folder, url, point, os.environ | variables))
     await asyncio.to_thread(worker.start)
     await asyncio.to_thread(worker.join, 60)
     assert worker.exitcode == -9, point
