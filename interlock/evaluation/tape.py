@@ -142,11 +142,11 @@ _ERRORS: dict[str, type[InterlockError]] = {
 
 
 def _readable(tool: Tool[..., Any], found: Entry) -> Json:
-    """The recorded answer; one that a person settled without an answer is not known now either."""
+    """The recorded answer; one that a person settled and nobody could read is not known now either."""
     try:
         tool.returns.validate_python(found.answer)
     except ValueError as error:
-        if found.kind == "effect" and found.answer is None:
+        if found.kind == "effect":
             raise OutcomeUnknown(f"{tool.name} happened, but its answer is not known.") from error
     return found.answer
 

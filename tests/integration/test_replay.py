@@ -15,7 +15,7 @@ from graphs.support import graph as support
 from interlock import Agent, Doors, Findings, Plan, Policy, Supervisor, Task, ToolServer, bind
 from interlock.bootstrap import Bound, Stores
 from interlock.core.runs import Run
-from interlock.errors import EffectTaken, ToolFailed, ToolUnavailable
+from interlock.errors import EffectTaken, OutcomeUnknown, ToolFailed, ToolUnavailable
 from interlock.evaluation.replay import Recording, Replayed, replay
 from interlock.orchestration.alone import alone
 from interlock.settings import Settings
@@ -251,7 +251,7 @@ class Odd:
             for tool in (self.single, self.refusing, self.dying):
                 try:
                     told.append(await doors.call(tool))
-                except (ToolFailed, EffectTaken) as error:
+                except (ToolFailed, EffectTaken, OutcomeUnknown) as error:
                     told.append(error.message)
             moments = [await doors.now(), await doors.now()]
             return Reply(text=f"{'; '.join(told)} {moments[0] <= moments[1]} {await doors.random() < 1}")
@@ -262,18 +262,18 @@ class Odd:
 
 
 async def test_failures_refusals_and_settled_effects_are_replayed_as_they_were(tmp_path: Path) -> None:
-    """Two runs: in the second one the effect is taken. Nothing is called again."""
+    """Three runs: after the first one an effect is taken; what is settled without an answer stays unknown."""
     odd, given = Odd(tmp_path), settings(tmp_path)
     runs = []
     async with bind(odd.graph(), settings=given) as app:
-        for _ in range(2):
-            runs.append(await to_the_end(app, await app.run(LOST), value="happened"))
+        for told in ("happened", None, {"no": "text"}):
+            runs.append(await to_the_end(app, await app.run(LOST), value=told))
     before = list(odd.calls)
     seen = [await again(odd.graph(), given, run) for run in runs]
 
-    assert [run.state for run in runs] == ["completed", "completed"]
+    assert [run.state for run in runs] == ["completed"] * 3
     assert before.count("single") == 1
-    assert [each.differences for each in seen] == [(), ()]
+    assert [each.differences for each in seen] == [()] * 3
     assert odd.calls == before
 
 
