@@ -164,11 +164,6 @@ def _needing(result: Stored) -> str:
     return f" (needed: {result.needs})" if result.needs and result.code != "need_missing" else ""
 
 
-def _needing(result: Stored) -> str:
-    """What would be needed, for the person who takes over from an agent that gave up."""
-    return f" (needed: {result.needs})" if result.needs and result.code != "need_missing" else ""
-
-
 def results_in(state: Mapping[str, Any]) -> dict[str, Stored]:
     """The results as values, in the plan's order."""
     known = {name: Stored.model_validate(value) for name, value in state.get("results", {}).items()}

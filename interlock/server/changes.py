@@ -23,7 +23,7 @@ class Changes:
         self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
         self._written = asyncio.Event()
         self._wanted = asyncio.Event()
-        self.over = False
+        self.over: bool = False
         """True when the server stops; then nobody waits any more."""
 
     @asynccontextmanager

@@ -14,8 +14,15 @@ LANGGRAPH = frozenset(
         f"{_SUPERVISOR}.SupervisorGraph",
         f"{_SUPERVISOR}.Supervisor.build",
         f"{_SUPERVISOR}.Supervisor",
+        f"{_SUPERVISOR}.Supervisor.agent",
         "interlock.Supervisor",
+        "interlock.bootstrap.offers.offer_of",
+        "interlock.bootstrap.programs.supervised",
+        "interlock.orchestration.alone.LoneAgent",
+        "interlock.orchestration.alone.alone",
         "interlock.orchestration.drawing.costs",
+        "interlock.orchestration.nested.SupervisedAgent",
+        "interlock.orchestration.nested.SupervisedAgent.__init__",
     }
 )
 """That graph, and what inherits from it what cannot be known: its maker, and who takes the maker."""
