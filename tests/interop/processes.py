@@ -92,7 +92,8 @@ def calling(
     """Runs a peer's client once, or another script in its environment, and returns what it got."""
     script = str(PEERS / (script or f"{name}_call.py"))
     with tempfile.TemporaryDirectory() as home:
-        env = {**_inherited(), **QUIET, "HOME": home, "XDG_DATA_HOME": home}
+        heard = Path(home) / "heard.json"
+        env = {**_inherited(), **QUIET, "HOME": home, "XDG_DATA_HOME": home, "PEER_HEARD": str(heard)}
         done = subprocess.run(
             [str(python_of(name)), script, url, mode, text, *([answer] if answer else [])],
             env=env,
@@ -102,10 +103,8 @@ def calling(
             timeout=within_s,
             check=False,
         )
-    for line in done.stdout.splitlines():
-        if line.startswith('{"heard"'):
-            return Heard(**json.loads(line)["heard"], log=done.stderr)
-    raise AssertionError(f"{name} said nothing: {done.stderr[-2000:]}")
+        assert heard.exists(), f"{name} said nothing: {done.stderr[-2000:]}"
+        return Heard(**json.loads(heard.read_text(encoding="utf-8")), log=done.stderr)
 
 
 def source(name: str, module: str) -> str:

@@ -1,8 +1,10 @@
 """A real LiteLLM proxy, with mock replies of its own and with the scripted model server behind it."""
 
 import json
+import random
 import socket
 from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -86,10 +88,15 @@ def _wait(url: str, log: Path) -> None:
 
 
 def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        for each in (one, other):
-            each.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+    """Two ports for the whole session, below those that the system gives away to whoever asks for any."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 50):
+        with socket.socket() as each, suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == 2:
+            break
+    return found[0], found[1]
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
-"""Runs a peer's own client once and prints what it got as one line of JSON.
+"""Runs a peer's own client once and writes what it got into a file: some clients print much themselves.
 
 `python NAME_call.py URL MODE TEXT [ANSWER]`, with MODE `blocking`, `streaming` or `question`; or `cancel`,
-whose ANSWER is the book in which the work says that it has started. The line has
+whose ANSWER is the book in which the work says that it has started. The file has
 `said` (the last words), `pieces` (how many arrived before the end), `question` and, of the exception that the
 client raised, `error`.
 """
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -40,11 +41,11 @@ def starts(book: str) -> int:
 
 
 def call(client: Callable[[Heard, str, str, str, str], Awaitable[None]]) -> None:
-    """Calls `client(heard, url, mode, text, answer)` and tells what it put into `heard`."""
+    """Calls `client(heard, url, mode, text, answer)` and writes down what it put into `heard`."""
     heard = Heard()
     url, mode, text, answer = (*sys.argv[1:], "")[:4]
     try:
         asyncio.run(client(heard, url, mode, text, answer))
     except Exception as error:
         heard.error = f"{type(error).__name__}: {error}"
-    print(json.dumps({"heard": asdict(heard)}), flush=True)
+    Path(os.environ["PEER_HEARD"]).write_text(json.dumps(asdict(heard)), encoding="utf-8")
