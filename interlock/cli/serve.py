@@ -66,7 +66,7 @@ async def _serve(
         if json:
             terminal.emit({"url": served.url, "grpc": served.grpc, "graphs": list(served.names)})
         else:
-            terminal.say(f"Serving {', '.join(served.names)} at {served.url}/ (A2A)")
+            terminal.say(f"Serving {', '.join(served.names)} at {served.url}/ (A2A; MCP at /mcp)")
             if served.grpc:
                 terminal.say(f"gRPC at {served.grpc}")
         await stop.wait()

@@ -59,7 +59,7 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
         BadInput: if an address cannot be listened on, or two graphs have the same name.
     """
     async with AsyncExitStack() as stack:
-        listening = _listen(wish)
+        listening = _listen(wish.host, wish.port)
         stack.callback(listening.close)
         hosts: dict[str, Host] = {}
         for app in apps:
@@ -70,12 +70,14 @@ async def serving(apps: Sequence[Bound], settings: Settings, wish: Wish) -> Asyn
             hosts[name] = await stack.enter_async_context(Host(app, at_once=settings.serve.at_once))
         pushes = _pushes(apps[0], hosts, settings)
         await stack.enter_async_context(pushes.running())
-        face = McpFace(dict[str, Hosting](hosts))
-        await stack.enter_async_context(face.running())
-        site = replace(_site(hosts, settings, wish, listening, pushes), mcp=face)
+        site = _site(hosts, settings, wish, listening, pushes)
         grpc = await stack.enter_async_context(_grpc(site, wish)) if wish.grpc_port is not None else None
         if grpc is not None and settings.serve.grpc_on_card:
             site = replace(site, grpc=grpc)
+        # Last: what fails inside it comes out as a group of errors, and no longer as a sentence.
+        face = McpFace(dict[str, Hosting](hosts))
+        await stack.enter_async_context(face.running())
+        site = replace(site, mcp=face)
         await stack.enter_async_context(_http(site, listening, hosts))
         stack.callback(lambda: [host.closing() for host in hosts.values()])
         yield Served(site.url, listening.getsockname()[1], grpc, tuple(hosts), hosts, pushes)
@@ -116,6 +118,8 @@ async def _grpc(site: Site, wish: Wish) -> AsyncGenerator[str]:
 
     host = _bracketed(wish.host)
     address = f"{host}:{wish.grpc_port}"
+    if wish.grpc_port:
+        _listen(wish.host, wish.grpc_port).close()  # gRPC prints its own words where it cannot
     try:
         server = GrpcServer(site.handler(site.default), site.identify, address, _GRACE_S)
     except RuntimeError:
@@ -166,16 +170,17 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _listen(wish: Wish) -> socket.socket:
-    family = socket.AF_INET6 if ":" in wish.host else socket.AF_INET
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((wish.host, wish.port))
+        listening.bind((host, port))
     except (OSError, OverflowError) as error:
         listening.close()
         why = error.strerror if isinstance(error, OSError) else "no such port"
-        raise BadInput(f"{wish.host}:{wish.port} cannot be listened on: {why}.") from None
+        told = f"{_bracketed(host)}:{port} cannot be listened on ({(why or 'no such address').lower()})"
+        raise BadInput(f"{told}: choose another address or port; port 0 is any free one.") from None
     return listening
 
 

@@ -163,9 +163,12 @@ def test_what_cannot_be_served(front: Front, arguments: tuple[str, ...], told: s
 
 
 def test_a_port_that_is_taken(front: Front, agent: tuple[str, ...]) -> None:
-    """A second server on the same port says so."""
+    """A second server on the same port says so, also where only its gRPC wants it."""
     with serving(front, *agent) as (_, served):
-        outcome = front("serve", *agent, "--port", served["url"].rsplit(":", 1)[1])
+        taken = served["url"].rsplit(":", 1)[1]
+        outcome = front("serve", *agent, "--port", taken)
+        grpc = front("serve", *agent, "--port", "0", "--grpc-port", taken)
 
-    assert outcome.code == 2
-    assert "cannot be listened on" in outcome.sentence
+    assert outcome.code == grpc.code == 2
+    assert outcome.sentence == grpc.sentence
+    assert f"127.0.0.1:{taken} cannot be listened on (address already in use)" in outcome.sentence
