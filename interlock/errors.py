@@ -151,6 +151,11 @@ class BudgetExceeded(InterlockError):
 
     code = "budget_exceeded"
 
+    def __init__(self, message: str | None = None, passed: tuple[Any, ...] = ()) -> None:
+        """Takes the sentence for people, and which models were paid in vain before (`Passed` values)."""
+        super().__init__(message)
+        self.passed = passed
+
 
 class DeadlineExceeded(InterlockError):
     """The time given to this work is over."""

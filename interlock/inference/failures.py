@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.exceptions import (
@@ -90,8 +92,9 @@ class _Seen:
 
 def failure(error: BaseException) -> ProviderFailed:
     """What an exception of a client comes to."""
-    if isinstance(error, ProviderFailed):
-        return error
+    ours = next((each for each in _chain(error) if isinstance(each, ProviderFailed)), None)
+    if ours is not None:  # raised below a client, which has put its own around it
+        return ours
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return ProviderFailed("timeout")
     seen = _seen(error)
@@ -145,7 +148,18 @@ def _retry_after(response: Any) -> float | None:  # noqa: ANN401
             return min(max(0.0, float(headers.get(name)) * unit), _LONGEST_S)
         except (TypeError, ValueError, AttributeError):  # absent, or a date
             continue
-    return None
+    return _until(headers)
+
+
+def _until(headers: Any) -> float | None:  # noqa: ANN401
+    """Seconds until the date that is named, by the clock of who named it where it tells its time."""
+    try:
+        until = parsedate_to_datetime(str(headers.get("retry-after")))
+        told = headers.get("date")
+        now = parsedate_to_datetime(str(told)) if told else datetime.now(UTC)
+        return min(max(0.0, (until - now).total_seconds()), _LONGEST_S)
+    except (TypeError, ValueError, AttributeError):  # no date either
+        return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

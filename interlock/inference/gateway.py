@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cache
 from ssl import SSLContext
 from threading import Lock
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -22,6 +22,7 @@ from interlock.core.models import ModelCall, ModelReply, Passed
 from interlock.core.ports import Clock, SystemClock
 from interlock.errors import BudgetExceeded, ModelRefused, ModelUnavailable
 from interlock.inference import prices
+from interlock.inference.bounds import bounded
 from interlock.inference.failures import ProviderFailed
 from interlock.inference.providers import Provider
 from interlock.inference.replies import Said, check, estimate, estimate_reply
@@ -147,9 +148,9 @@ class ModelGateway:
         """Asks each of them that is not resting, until one answers."""
         for provider in providers:
             if self._rests_s(provider) > 0:
-                asked.passed.append(Passed(model=provider.candidate.model, why="resting after a rate limit"))
+                asked.passed.append(_not_asked(provider, "resting after a rate limit"))
             elif asked.deadline.left() <= 0:
-                asked.passed.append(Passed(model=provider.candidate.model, why="no time left"))
+                asked.passed.append(_not_asked(provider, "no time left"))
             else:
                 reply = await self._ask(asked, provider)
                 if reply is not None:
@@ -198,9 +199,13 @@ class ModelGateway:
             raise BudgetExceeded(
                 f"{asked.budget.name} has a limit in USD, and the price of model "
                 f"{provider.candidate.model!r} is not known; it was not asked. Give it a `price` in "
-                f"[tool.interlock.models], or limit tokens instead."
+                f"[tool.interlock.models], or limit tokens instead.",
+                tuple(asked.passed),
             )
-        return asked.budget.reserve(tokens=asked.input_tokens + answer, usd=usd or Decimal(0))
+        try:
+            return asked.budget.reserve(tokens=asked.input_tokens + answer, usd=usd or Decimal(0))
+        except BudgetExceeded as error:
+            raise BudgetExceeded(error.message, tuple(asked.passed)) from None
 
     def _charged(
         self, asked: _Call, provider: Provider, held: Reservation, said: Said | None, heard: _Listening
@@ -211,6 +216,10 @@ class ModelGateway:
             return _NOTHING
         taken, given, cached = asked.input_tokens, estimate_reply(said or Said(heard.text)), 0
         estimated = True
+        if (
+            provider.candidate.chat is None
+        ):  # it was told how much it may answer
+            given = min(given, provider.may_answer(asked.call))
         if said is not None and said.input_tokens is not None and said.output_tokens is not None:
             taken, given, cached, estimated = said.input_tokens, said.output_tokens, said.cached, False
         usd = prices.cost(provider.candidate, taken, given, cached)
@@ -255,7 +264,8 @@ class ModelGateway:
     def _transport(self) -> httpx.AsyncClient:
         with self._making:  # clients are made in threads
             if self._http is None:
-                self._http = httpx.AsyncClient(verify=_certificates(), timeout=None)
+                hooks: Any = {"response": [bounded]}
+                self._http = httpx.AsyncClient(verify=_certificates(), timeout=None, event_hooks=hooks)
             return self._http
 
 
@@ -289,6 +299,10 @@ def _reply(
         finish=said.finish,
         passed=tuple(asked.passed),
     )
+
+
+def _not_asked(provider: Provider, why: str) -> Passed:
+    return Passed(model=provider.candidate.model, why=why, usd=Decimal(0))
 
 
 def _nobody(asked: _Call) -> str:

@@ -49,9 +49,11 @@ def cost(candidate: Candidate, input_tokens: int, output_tokens: int, cached: in
     """
     if candidate.price is not None:
         return _at(candidate.price, input_tokens, output_tokens)
-    if _listed(candidate) is None:
+    listed = _listed(candidate)
+    if listed is None:
         return None
-    return _calculated(candidate, input_tokens, output_tokens, cached)
+    found = _calculated(candidate, input_tokens, output_tokens, cached)
+    return _at(listed, input_tokens, output_tokens) if found is None else found
 
 
 def _at(price: Price, input_tokens: int, output_tokens: int) -> Decimal:

@@ -17,6 +17,7 @@ from interlock.core.canonical import Json, canonical
 from interlock.core.models import BEHIND_THE_DOOR, ModelCall
 from interlock.errors import BadInput, InterlockError
 from interlock.inference import messages
+from interlock.inference.bounds import LONGEST
 from interlock.inference.failures import ProviderFailed, failure
 from interlock.inference.replies import Said, read, unfenced
 from interlock.inference.routes import Candidate
@@ -28,6 +29,10 @@ _DIALECT = (*_OPENAI, "deepseek", "fireworks", "groq", "openrouter", "together",
 """Providers whose clients take OpenAI's `response_format`; the others are told the schema in words."""
 _REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
 """Providers that can be told `reasoning_effort`."""
+_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""The names under which a call may bound its reply."""
+_OF_THE_ROUTE = ("model", "model_name", "n", "extra_body", "extra_headers", "extra_query")
+"""What decides who answers, how often and at which price: never said by a call."""
 _QUIET: Any = {"callbacks": [], "metadata": {BEHIND_THE_DOOR: True}}
 
 
@@ -82,8 +87,10 @@ class Provider:
 
     def may_answer(self, call: ModelCall) -> int:
         """How many tokens it may answer this call with, at most."""
-        wanted, most = call.options.get("max_tokens"), self.candidate.max_tokens
-        if isinstance(wanted, int) and wanted > 0:
+        most = self.candidate.max_tokens
+        said = [call.options.get(name) for name in _LENGTHS]
+        wanted = min((each for each in said if isinstance(each, int) and each > 0), default=None)
+        if wanted is not None:
             return wanted if most is None else min(wanted, most)
         if most is not None:
             return most
@@ -116,10 +123,15 @@ class Provider:
 
     async def _stream(self, chunks: AsyncIterator[Any], heard: Callable[[str], None]) -> AIMessage:
         whole: AIMessageChunk | None = None
+        left = LONGEST
         async for chunk in chunks:
             piece = cast("AIMessageChunk", chunk)
+            text = messages.text_of(piece.content)
+            left -= len(text)
+            if left < 0:
+                raise ProviderFailed("reply too long")
             whole = piece if whole is None else whole + piece
-            if text := messages.text_of(piece.content):
+            if text:
                 heard(text)
         if whole is None:
             raise ProviderFailed("malformed reply")
@@ -142,8 +154,15 @@ class Provider:
 
     def _options(self, call: ModelCall) -> dict[str, Any]:
         options: dict[str, Any] = dict(call.options)
+        for name in _OF_THE_ROUTE:
+            if name in options:
+                raise BadInput(
+                    f"a model call says {name!r}, which is for its route to say: put it into the "
+                    "model's `options` in [tool.interlock.models], or name another route."
+                )
         if self.candidate.chat is None:
-            options.pop("max_tokens", None)  # it was said when the client was made
+            for name in _LENGTHS:
+                options.pop(name, None)  # it was said when the client was made
         effort = options.pop("reasoning", None)
         if effort and self._reasons():
             options["reasoning_effort"] = effort

@@ -1,6 +1,7 @@
 """What a model said, read from LangChain's message and checked: nothing broken is taken for a reply."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -19,6 +20,10 @@ _BYTES_PER_TOKEN = 3
 _PER_MESSAGE = 8
 _MEDIA = ("image", "image_url", "audio", "input_audio", "file")
 _PER_PICTURE = 2_000
+_MOST = 100_000_000
+"""Tokens of one call beyond which a provider's figures are not believed."""
+_THOUGHT = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)
+"""What servers without a parser for reasoning leave in the words."""
 
 
 class _NoRequest(ValueError):
@@ -44,16 +49,18 @@ def read(message: AIMessage) -> Said:
     Raises:
         ProviderFailed: if it asks for a tool with arguments that are no JSON object.
     """
-    used = message.usage_metadata
     told = cast("dict[str, Any]", message.response_metadata)
-    details = (used or {}).get("input_token_details") or {}
+    text, thought = _mended(text_of(message.content)), _mended(_reasoning(message))
+    if found := _THOUGHT.match(text):
+        text, thought = text[found.end() :], thought or found[1].strip()
+    taken, given, cached = _used(message)
     said = Said(
-        text=text_of(message.content),
-        reasoning=_reasoning(message),
+        text=text,
+        reasoning=thought,
         finish=str(told.get("finish_reason") or told.get("stop_reason") or ""),
-        input_tokens=used["input_tokens"] if used else None,
-        output_tokens=used["output_tokens"] if used else None,
-        cached=details.get("cache_read", 0),
+        input_tokens=taken,
+        output_tokens=given,
+        cached=cached,
     )
     try:
         return replace(said, requests=_requests(message))
@@ -71,9 +78,10 @@ def check(said: Said, call: ModelCall) -> Said:
         return said
     try:
         value = json.loads(said.text)
-    except ValueError:
+        wrong = next(_validator(canonical(call.answer_schema)).iter_errors(value), None)
+    except (ValueError, RecursionError):  # no JSON, or so deep that nobody reads it
         raise ProviderFailed("reply is not the schema", said=said) from None
-    if next(_validator(canonical(call.answer_schema)).iter_errors(value), None) is not None:
+    if wrong is not None:
         raise ProviderFailed("reply is not the schema", said=said)
     return said
 
@@ -93,7 +101,7 @@ def estimate_reply(said: Said) -> int:
 
 def estimate_text(text: str) -> int:
     """About how many tokens a text has, more rather than fewer."""
-    return len(text.encode()) // _BYTES_PER_TOKEN + 1
+    return len(text.encode(errors="replace")) // _BYTES_PER_TOKEN + 1
 
 
 def unfenced(text: str) -> str:
@@ -141,18 +149,38 @@ def _requests(message: AIMessage) -> tuple[ToolRequest, ...]:
 
 def _request(name: str | None, tool: str | None, arguments: object) -> ToolRequest:
     if not tool or not isinstance(arguments, dict):
-        raise ProviderFailed("malformed tool call")
-    return ToolRequest(
-        id=name or "", name=tool, arguments=cast("dict[str, Json]", plain(cast("Any", arguments)))
-    )
+        raise _NoRequest
+    try:
+        given = plain(cast("Any", arguments))
+        canonical(given)  # NaN, half a character, a bottomless list: nothing that a record can hold
+    except (ValueError, RecursionError):
+        raise _NoRequest from None
+    return ToolRequest(id=name or "", name=tool, arguments=cast("dict[str, Json]", given))
 
 
 def _arguments(text: str | None) -> object:
     """Arguments as they were streamed. LangChain mends broken JSON, which would drop what was cut off."""
     try:
         return json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _NoRequest from None
+
+
+def _used(message: AIMessage) -> tuple[int | None, int | None, int]:
+    """Input, output and cached tokens as the model says; None where it says nothing, or what cannot be."""
+    used = message.usage_metadata
+    if not used:
+        return None, None, 0
+    taken, given = used["input_tokens"], used["output_tokens"]
+    if not (0 <= taken <= _MOST and 0 <= given <= _MOST):
+        return None, None, 0
+    cached = (used.get("input_token_details") or {}).get("cache_read") or 0
+    return taken, given, cached if 0 <= cached <= taken else 0
+
+
+def _mended(text: str) -> str:
+    """The text with parted surrogate pairs put together, and halves without another one replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _reasoning(message: AIMessage) -> str:
