@@ -1,10 +1,10 @@
 """Calls of tools and models as the record tells them; an effect's events become one call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interlock.core.canonical import Json
-from interlock.observability.facts import Fact, of_kind, text_of
+from interlock.observability.facts import Fact, objects, of_kind, text_of
 from interlock.observability.story import ModelCall, ToolCall
 
 _EFFECTS = frozenset(
@@ -31,10 +31,19 @@ def model_calls(facts: Iterable[Fact]) -> tuple[ModelCall, ...]:
             output_tokens=fact.whole("output_tokens"),
             usd=fact.maybe("usd"),
             seconds=fact.number("seconds"),
+            passed=tuple(
+                f"{text_of(e, 'model')}: {text_of(e, 'why')}" for e in objects(fact.value("passed"))
+            ),
+            failed=fact.text("why") if fact.kind == "model.failed" else "",
             after=fact.after,
         )
-        for fact in of_kind(facts, "model.called")
+        for fact in of_kind(facts, "model.called", "model.failed")
     )
+
+
+def _passed(told: Mapping[str, Json]) -> str:
+    """Who was asked before, and why nothing came of it."""
+    return f"{text_of(told, 'model')}: {text_of(told, 'why')}"
 
 
 def tool_calls(facts: Iterable[Fact]) -> list[tuple[int, ToolCall]]:

@@ -144,15 +144,20 @@ def _handed(attempt: AttemptStory) -> list[str]:
 
 def work(tools: Sequence[ToolCall], models: Sequence[ModelCall], who: str) -> list[str]:
     """Calls of tools and models, each with why it was allowed and what came of it."""
-    lines = [_tool(call, who) for call in tools]
-    for call in models:
-        took = f" in {span(call.seconds)}" if call.seconds is not None else ""
-        tokens = (call.input_tokens or 0) + (call.output_tokens or 0)
-        lines.append(
-            f"{who} asked the model {harmless(call.model)} ({count(tokens, 'token')}{took}), which replied "
-            f"{shown(call.reply, 120)}."
-        )
-    return lines
+    return [_tool(call, who) for call in tools] + [_model(call, who) for call in models]
+
+
+def _model(call: ModelCall, who: str) -> str:
+    before = f" Asked before, in vain: {listed(call.passed)}." if call.passed else ""
+    took = f" in {span(call.seconds)}" if call.seconds is not None else ""
+    if call.failed:
+        asked = f"{who} asked the models behind {harmless(call.route)} {shown(call.prompt, 120)}{took}"
+        return sentence(f"{asked}, and there was no reply: {call.failed}") + before
+    tokens = (call.input_tokens or 0) + (call.output_tokens or 0)
+    return (
+        f"{who} asked the model {harmless(call.model)} ({count(tokens, 'token')}{took}), which replied "
+        f"{shown(call.reply, 120)}.{before}"
+    )
 
 
 def _tool(call: ToolCall, who: str) -> str:

@@ -133,6 +133,10 @@ class ModelCall(BaseModel, frozen=True, extra="forbid"):
     output_tokens: int | None = None
     usd: str | None = None
     seconds: float | None = None
+    passed: tuple[str, ...] = ()
+    """Who was asked before and did not answer, each with why: `openai:gpt-5: rate limited`."""
+    failed: str = ""
+    """Why there is no reply; empty where there is one."""
     after: float
 
 

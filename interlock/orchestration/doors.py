@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from interlock.core.canonical import Json, canonical, plain
 from interlock.core.journal import Entry, EntryKind, Slot, call_digest
-from interlock.core.limits import Budget, Deadline
+from interlock.core.limits import Budget, Deadline, Limits
 from interlock.core.models import ModelCall, ModelReply, Passed
 from interlock.core.ports import Artifacts, Models, Tools
 from interlock.core.principal import Principal
@@ -18,10 +18,24 @@ from interlock.core.redaction import redact
 from interlock.core.results import Artifact, Claim
 from interlock.core.scope import TaskScope
 from interlock.core.tools import Tool, named
-from interlock.errors import BudgetExceeded, ModelRefused, ModelUnavailable, NotBound, NotFound, Rejected
+from interlock.errors import (
+    BadInput,
+    BudgetExceeded,
+    InterlockError,
+    ModelRefused,
+    ModelUnavailable,
+    NotBound,
+    NotFound,
+    Rejected,
+)
 
 _CANCELS, _CANCEL_S = 3, 0.5
 """How often, and how many seconds apart, what a body left behind is cancelled before it is left alone."""
+
+_FAILURES: dict[str, type[InterlockError]] = {
+    each.code: each for each in (BudgetExceeded, ModelRefused, ModelUnavailable)
+}
+"""How a recorded failure of a model is raised again."""
 
 
 class TaskDoors:
@@ -149,7 +163,7 @@ class TaskDoors:
         elif heard is not None and isinstance(known.answer, dict):
             heard(str(known.answer.get("text", "")))
         if known.error is not None:
-            kind = ModelUnavailable if known.error.get("code") == ModelUnavailable.code else ModelRefused
+            kind = _FAILURES.get(str(known.error.get("code")), ModelUnavailable)
             raise kind(str(known.error.get("message", "")))
         answer = dict(known.answer) if isinstance(known.answer, dict) else {}
         answer.pop("tokens", None)
@@ -165,29 +179,54 @@ class TaskDoors:
             call = ModelCall.model_validate(cleaned)
         asked: dict[str, Any] = {"route": route, "prompt": call.rendered, "prompt_version": call.prompt}
         held = self.scope.budget.reserve(model_calls=1)
+        purse = self.scope.budget.share(self.scope.budget.name, Limits())  # counts what this one call costs
         begun = self.scope.clock.monotonic()
         told: Json
         error: dict[str, Json] | None = None
         try:
             reply = await self._models.reply(
-                route, call, budget=self.scope.budget, deadline=self.scope.deadline, heard=heard
+                route, call, budget=purse, deadline=self.scope.deadline, heard=heard
             )
             told, error = _recordable(reply, route)
-        except (BudgetExceeded, NotFound):
-            held.release()  # nobody was asked
-            raise
-        except ModelUnavailable as failed:
-            passed = [plain(each) for each in failed.passed]
+        except (BadInput, BudgetExceeded, ModelUnavailable, NotFound) as failed:
+            passed: Sequence[Passed] = getattr(failed, "passed", ())
+            if not (isinstance(failed, ModelUnavailable) or any(each.seconds for each in passed)):
+                held.release()  # nobody was asked
+                raise
             error = {"code": failed.code, "message": failed.message}
-            told = {"passed": passed, **_spent(failed.passed)}
+            told = {"passed": [plain(each) for each in passed], **_spent(passed)}
+        except BaseException as cut:
+            # Nobody hears the reply, so nothing is replayed; what it cost stands under a name of its own.
+            lost: Json = {"tokens": purse.spent.tokens, "usd": str(purse.spent.usd)}
+            why = "the call broke" if isinstance(cut, Exception) else "nobody waited for the reply any longer"
+            error = {"code": "canceled", "message": why}
+            slot = self._next(f"{route}, not waited for", slot.digest)
+            self._keep(asked, begun, slot, (route, cleaned, lost, error))
+            raise
+        return self._keep(asked, begun, slot, (route, cleaned, told, error))
+
+    def _next(self, operation: str, arguments: Json) -> Slot:
+        """The first name for such a call that no execution has used."""
+        slot, known = self._recorded(operation, arguments)
+        while known is not None:
+            slot, known = self._recorded(operation, arguments)
+        return slot
+
+    def _keep(
+        self,
+        asked: dict[str, Any],
+        begun: float,
+        slot: Slot,
+        came_to: tuple[str, Json, Json, dict[str, Json] | None],
+    ) -> Entry:
+        """Journals what a question to a model came to, and notes it."""
+        route, arguments, told, error = came_to
         if error is not None:
             asked |= {"code": error["code"], "why": error["message"]}
         kind = "model.called" if error is None else "model.failed"
-        seconds = round(self.scope.clock.monotonic() - begun, 6)
-        entry = self._put("model", f"model:{route}", cleaned, slot, told, error)
-        self.scope.note(
-            kind, {**asked, "seconds": seconds, **(told if isinstance(told, dict) else {})}, slot.tag
-        )
+        asked |= {"seconds": round(self.scope.clock.monotonic() - begun, 6)}
+        entry = self._put("model", f"model:{route}", arguments, slot, told, error)
+        self.scope.note(kind, {**asked, **(told if isinstance(told, dict) else {})}, slot.tag)
         return entry
 
     async def now(self) -> datetime:
