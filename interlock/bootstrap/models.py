@@ -128,6 +128,26 @@ def routes_of(settings: Settings) -> "dict[str, list[Candidate]]":
     return routes
 
 
+async def unready(settings: Settings) -> dict[tuple[str, str], str]:
+    """What keeps models from being asked, as the settings stand: (route, model) -> why. Nobody is asked."""
+    import httpx
+
+    from interlock.inference.failures import ProviderFailed
+    from interlock.inference.providers import Provider
+
+    found: dict[tuple[str, str], str] = {}
+    async with httpx.AsyncClient() as http:
+        for route, candidates in routes_of(settings).items():
+            for each in candidates:
+                try:
+                    await Provider(each, lambda: http).ready()
+                except ProviderFailed as error:
+                    found[route, each.model] = error.kind
+                except BadInput as error:
+                    found[route, each.model] = error.message
+    return found
+
+
 def _candidate(named: ModelSettings) -> "Candidate":
     from interlock.inference.routes import Candidate, Price
 

@@ -25,11 +25,16 @@ def remotes_of(
         BadInput: a URL cannot be called, or a token's variable is not set.
     """
     home = here.name if here is not None and here.remote is None else ""
-    places = {name: _place(name, each) for name, each in settings.remotes.items() if name != home}
+    places = {name: place_of(name, each) for name, each in settings.remotes.items() if name != home}
     return A2ARemotes(places, store=SqlRemoteTasks(stores.database), ledger=stores.ledger, clock=clock)
 
 
-def _place(agent: str, given: RemoteSettings) -> Place:
+def place_of(agent: str, given: RemoteSettings) -> Place:
+    """Where the settings say that an agent works, with the token for it.
+
+    Raises:
+        BadInput: its URL cannot be called, or the token's variable is not set.
+    """
     why = checked(given.url) if given.url else ""
     if why:
         raise BadInput(f"the settings place the agent {agent!r} where it cannot be called: {why}.")

@@ -3,15 +3,16 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Collection, Iterator
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from interlock.cli import exits, options, project, terminal
+from interlock.cli import exits, options, outside, project, terminal
+from interlock.cli.outside import Line
 from interlock.errors import InterlockError
 
 if TYPE_CHECKING:
@@ -20,16 +21,7 @@ if TYPE_CHECKING:
 
 FOLDERS = ("graphs", "agents", "tools", "evals")
 REACHED_WITHIN_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was looked at."""
-
-    verdict: Literal["ok", "note", "problem"]
-    what: str
-    told: str
-    """What was found, and for a problem what to do."""
+_DEFAULT = "  (default)"
 
 
 def doctor(json: options.Json = False) -> None:
@@ -37,6 +29,8 @@ def doctor(json: options.Json = False) -> None:
 
     Exits with 1 if there is a problem.
     """
+    from interlock.core.redaction import redact_text
+
     found = [*_python(), *_packages()]
     try:
         settings = project.settings()
@@ -46,13 +40,20 @@ def doctor(json: options.Json = False) -> None:
         found += [*_settings(settings), *_strict()]
         graphs = list(_graphs())
         found += [line for line, _ in graphs]
-        servers = [server for _, those in graphs for server in those]
-        found += project.play(_connected(settings, servers))
+        made = [each for _, each in graphs if each is not None]
+        agents = list({each.name: each for one in made for each in outside.agents_of(one)}.values())
+        beyond = project.play(_all(outside.models(settings, agents)))
+        beyond += [*outside.remotes(settings, agents), outside.tracing(settings)]
+        found += [replace(line, told=redact_text(line.told)) for line in beyond]
+        found += project.play(_connected(settings, [server for one in made for server in _servers_of(one)]))
     bad = sum(line.verdict == "problem" for line in found)
     if json:
         terminal.emit([asdict(line) for line in found], indent=2)
     else:
-        terminal.table(("", "what", "found"), [(line.verdict, line.what, line.told) for line in found])
+        shown = [line for line in found if not line.told.endswith(_DEFAULT)]
+        terminal.table(("", "what", "found"), [(line.verdict, line.what, line.told) for line in shown])
+        if left := len(found) - len(shown):
+            terminal.say("", f"{left} settings have their defaults: `interlock doctor --json` lists them.")
         terminal.say("", f"{bad} problem{'' if bad == 1 else 's'}." if bad else "No problem.")
     raise typer.Exit(exits.CHECK_FAILED if bad else exits.DONE)
 
@@ -101,9 +102,12 @@ def _settings(settings: "Settings") -> Iterator[Line]:
     from interlock.settings import origins
 
     for name, origin in origins().items():
-        value = getattr(settings, name)
-        told = ", ".join(settings.tools) or "none" if name == "tools" else str(value) or "not set"
-        yield Line("ok", f"setting {name}", f"{redact_text(told)}  ({origin})")
+        value: object = getattr(settings, name)
+        if isinstance(value, dict | tuple):
+            told = ", ".join(map(str, cast("Collection[object]", value))) or "none"
+        else:
+            told = str(value)
+        yield Line("ok", f"setting {name}", f"{redact_text(told or 'not set')}  ({origin})")
 
 
 def _strict() -> Iterator[Line]:
@@ -119,7 +123,12 @@ def _strict() -> Iterator[Line]:
         )
 
 
-def _graphs() -> "Iterator[tuple[Line, list[ToolServer]]]":
+async def _all(lines: AsyncIterator[Line]) -> list[Line]:
+    return [line async for line in lines]
+
+
+def _graphs() -> Iterator[tuple[Line, object]]:
+    """What is to be said of each graph, and the graph where it could be made."""
     from interlock.registry import Registry
 
     for name in FOLDERS:
@@ -127,20 +136,20 @@ def _graphs() -> "Iterator[tuple[Line, list[ToolServer]]]":
             told = (
                 "has no __init__.py, so an installed package of that name would be imported: add an empty one"
             )
-            yield Line("problem", f"folder {name}/", told), []
+            yield Line("problem", f"folder {name}/", told), None
     try:
         registry = Registry.read(Path.cwd())
     except InterlockError as error:
-        yield Line("problem", "langgraph.json", error.message), []
+        yield Line("problem", "langgraph.json", error.message), None
         return
     for name in registry.graphs:
         try:
             with terminal.apart():
                 made = registry.load(name)
         except InterlockError as error:
-            yield Line("problem", f"graph {name}", error.message), []
+            yield Line("problem", f"graph {name}", error.message), None
         else:
-            yield Line("ok", f"graph {name}", registry.graphs[name]), _servers_of(made)
+            yield Line("ok", f"graph {name}", registry.graphs[name]), made
 
 
 def _servers_of(made: Any) -> "list[ToolServer]":  # noqa: ANN401
