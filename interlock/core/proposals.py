@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias, cast
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from interlock.core.agents import AnyAgent
+from interlock.core.canonical import canonical
 from interlock.core.plans import AnyTask, Findings, Plan, RequestRef, Task
 from interlock.errors import PlanInvalid
 
@@ -66,20 +67,26 @@ def read(text: str) -> Proposal:
     """
     words = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
-        return Proposal.model_validate_json(words)
+        proposal = Proposal.model_validate_json(words)
+        canonical(proposal)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[:5]
         told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in first)
         raise PlanInvalid(f"the reply is not a plan: {told}.") from None
+    except ValueError:
+        raise PlanInvalid("the reply is not a plan: it has a number that no record can hold.") from None
+    return proposal
 
 
-def made(proposal: Proposal, request: object, agents: Mapping[str, AnyAgent]) -> Plan:
+def made(proposal: Proposal, request: object, agents: Mapping[str, AnyAgent], max_tasks: int) -> Plan:
     """The plan that a proposal means; `store` checks the rest.
 
     Raises:
-        PlanInvalid: for agents, inputs or tasks that are not there, values that are none of a model's
-            business, and tasks that wait for each other.
+        PlanInvalid: for too many tasks, agents, inputs or tasks that are not there, values that are none
+            of a model's business, and tasks that wait for each other.
     """
+    if len(proposal.tasks) > max_tasks:
+        raise PlanInvalid(f"it has {len(proposal.tasks)} tasks; the supervisor allows {max_tasks}.")
     wanted = {each.id: each for each in proposal.tasks}
     if len(wanted) != len(proposal.tasks):
         raise PlanInvalid("two tasks have the same id: give each its own.")

@@ -31,9 +31,7 @@ def model_calls(facts: Iterable[Fact]) -> tuple[ModelCall, ...]:
             output_tokens=fact.whole("output_tokens"),
             usd=fact.maybe("usd"),
             seconds=fact.number("seconds"),
-            passed=tuple(
-                f"{text_of(e, 'model')}: {text_of(e, 'why')}" for e in objects(fact.value("passed"))
-            ),
+            passed=tuple(_passed(each) for each in objects(fact.value("passed"))),
             failed=fact.text("why") if fact.kind == "model.failed" else "",
             after=fact.after,
         )

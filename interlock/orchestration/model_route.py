@@ -107,7 +107,8 @@ class ModelRoute:
                 proposal = read(reply.text)
                 if not proposal.tasks:
                     return GaveUp(reason=proposal.reason, tried=(self.name,), needs=proposal.needs)
-                plan = store(made(proposal, request, agents), request, agents.values(), self.name, max_tasks)
+                meant = made(proposal, request, agents, max_tasks)
+                plan = store(meant, request, agents.values(), self.name, max_tasks)
                 if refused := refuses(plan):
                     raise PlanInvalid(f"{refused}.")
                 return Proposed(plan, proposal)

@@ -1,6 +1,7 @@
 """Planning by a model: what it may plan, what happens to a plan that does not fit, and what is told of it."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,32 @@ BAD: dict[str, tuple[str, str]] = {
     "too many tasks": (
         proposal(*({**ORDERS, "id": f"t{number}"} for number in range(4))),
         "the supervisor allows 3",
+    ),
+    "a chain of a thousand": (
+        proposal(
+            *(
+                {"id": f"t{n}", "agent": "returns", "inputs": [{"name": "order", "source": f"t{n + 1}"}]}
+                for n in range(1_000)
+            )
+        ),
+        "the supervisor allows 3",
+    ),
+    "a number that is none": (
+        proposal({**RETURNS, "inputs": [{"name": "order", "source": "value", "value": math.nan}]}),
+        "no record can hold",
+    ),
+    "a number without end": (
+        GOOD.replace("0.9", "0.5").replace('"request"', '"value", "value": 1e999'),
+        "no record can hold",
+    ),
+    "a number beyond measure": (
+        proposal({**RETURNS, "inputs": [{"name": "order", "source": "value", "value": 10**40 + 1}]}),
+        "no record can hold",
+    ),
+    "half a character": (proposal(ORDERS, RETURNS, reason="half \ud83d"), "the reply is not a plan"),
+    "itself as its input": (
+        proposal({"id": "a", "agent": "returns", "inputs": [{"name": "order", "source": "a"}]}),
+        "wait for each other",
     ),
     "no plan at all": ("I would pay at once.", "the reply is not a plan"),
 }
