@@ -92,7 +92,7 @@ async def replay(
         settings: As the project has them; neither its database nor anything it names is used.
         lenient: A model call that was never made gets the recorded reply at its place all the same.
     """
-    tape = tape_of(recording.entries, lenient=lenient)
+    tape = tape_of(recording.entries, recording.lines, lenient=lenient)
     with tempfile.TemporaryDirectory(prefix="interlock-replay-") as folder:
         async with _TapeBound(graph, name, _apart(settings, Path(folder)), tape) as app:
             ended = await _play(app, recording)

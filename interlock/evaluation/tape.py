@@ -18,6 +18,7 @@ from interlock.core.policy import Policy
 from interlock.core.ports import Clock, SystemClock
 from interlock.core.redaction import redact
 from interlock.core.scope import TaskScope
+from interlock.core.stores import Line
 from interlock.core.tools import Tool
 from interlock.errors import (
     EffectTaken,
@@ -45,6 +46,8 @@ class Tape:
     entries: Sequence[Entry]
     lenient: bool = False
     """Whether a model call that was never made gets the next reply of its route all the same."""
+    sent: frozenset[tuple[str, int, str]] = frozenset()
+    """Task, attempt and remote agent of each message that left then; some reach nobody and never leave."""
     _left: dict[tuple[str, bytes], list[Entry]] = field(default_factory=dict[tuple[str, bytes], list[Entry]])
     _drawn: dict[tuple[str, str], list[Entry]] = field(default_factory=dict[tuple[str, str], list[Entry]])
 
@@ -242,10 +245,11 @@ class _Answered:
 
     async def end(self) -> End:
         """How it ended then."""
-        told = {"remote": self.agent, "digest": digest(self.content), "asked": self.content}
-        self.scope.note("remote.sent", told, self.row.id)
         _TASK.set(self.scope.task)
         found = self.tape.take(f"remote:{self.agent}", self.content)
+        if found is None or (found.task, found.attempt, self.agent) in self.tape.sent:
+            told = {"remote": self.agent, "digest": digest(self.content), "asked": self.content}
+            self.scope.note("remote.sent", told, self.row.id)
         if found is None:
             return End(code="remote_failed", why=f"{self.agent} was not asked: {_NOTHING}.", state="failed")
         error = found.error or {}
@@ -266,7 +270,12 @@ class _Answered:
         """Nobody has to be stopped."""
 
 
-def tape_of(entries: Iterable[Entry], *, lenient: bool) -> Tape:
-    """The tape of a run's journal, in the order of the calls."""
+def tape_of(entries: Iterable[Entry], lines: Iterable[Line], *, lenient: bool) -> Tape:
+    """The tape of a run's journal, in the order of the calls; its record says which messages left."""
     order = sorted(entries, key=lambda entry: (entry.attempt, entry.position))
-    return Tape(order, lenient)
+    sent = {
+        (line.event.task, line.event.attempt, str(line.body.get("remote")))
+        for line in lines
+        if line.event.kind == "remote.sent" and isinstance(line.body, dict)
+    }
+    return Tape(order, lenient, frozenset(sent))

@@ -91,6 +91,20 @@ async def test_a_remote_agent_need_not_be_there(tmp_path: Path) -> None:
     assert "LOUD" in str(other.differences[0].now)
 
 
+async def test_a_remote_agent_that_nobody_reached_is_not_reached_again(tmp_path: Path) -> None:
+    """Its message never left, so the same failure is no difference, and another message is one."""
+    given = settings(tmp_path)
+    plain = remote_desk.scorer("http://127.0.0.1:9", ask=lambda ticket: ticket)
+    async with bind(remote_desk.desk(plain).build(), settings=given) as app:
+        run = await app.run(LOST)
+    seen = await again(remote_desk.desk(plain).build(), given, run)
+    louder = remote_desk.scorer("http://127.0.0.1:9", ask=lambda ticket: "LOUD")
+    other = await again(remote_desk.desk(louder).build(), given, run)
+
+    assert (seen.same, seen.outcome) == (True, run.outcome), seen.differences
+    assert "LOUD" in str(other.differences[0].now)
+
+
 async def test_a_remote_agent_alone_runs_and_is_replayed(tmp_path: Path) -> None:
     """It is an agent like any other: its answer passes the gate, and comes from the record the next time."""
 
