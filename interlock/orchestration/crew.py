@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from interlock.core.agents import AnyAgent
 from interlock.core.plans import StoredPlan
+from interlock.core.redaction import redact_text
 from interlock.core.reflections import Reflection
 from interlock.core.results import Stored
 from interlock.orchestration.context import RunContext
@@ -87,10 +88,17 @@ def build_crew(
     crew.add_node(DISPATCH, dispatch, destinations=(*everyone, END))
     crew.add_edge(START, DISPATCH)
     for name, agent in everyone.items():
-        metadata = {"agent": name, "version": agent.version}
+        metadata = {"agent": name, "version": agent.version, **_works_by(agent)}
         crew.add_node(name, specialist(agent, unbound, reflections.get(name)), metadata=metadata)
         crew.add_edge(name, DISPATCH)
     return crew.compile(name="crew")
+
+
+def _works_by(agent: AnyAgent) -> dict[str, str]:
+    """What a drawing says of a body that is no code: the prompt and its model route, or the address."""
+    if agent.thinking is not None:
+        return {"prompt": agent.thinking.words.label, "model route": agent.thinking.model}
+    return {"remote": redact_text(agent.remote.url)} if agent.remote is not None else {}
 
 
 async def _tell_skipped(blocked: Mapping[str, Stored], context: RunContext) -> None:

@@ -1,4 +1,4 @@
-"""`interlock doctor` on what a project reaches: models, remote agents and receivers of traces."""
+"""What a project reaches, as `doctor` and `graph` tell it: models, remote agents, receivers of traces."""
 
 import json
 from typing import Any
@@ -126,3 +126,11 @@ def test_traces_are_said_to_go_where_they_go(front: Front, monkeypatch: pytest.M
         "ok",
         "to Langfuse at http://127.0.0.1:9 and http://127.0.0.1:8, content: redacted",
     )
+
+
+def test_a_drawing_marks_prompts_and_remote_agents(small: Front) -> None:
+    """An agent that works by a prompt has its version and model route, a remote one its address."""
+    drawn = small("graph", "small", "--xray").out
+
+    assert "prompt = writer@" in drawn and "model route = careful" in drawn
+    assert "remote = http" in drawn and "127.0.0.1" in drawn
