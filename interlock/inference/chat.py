@@ -21,7 +21,7 @@ from interlock.core.canonical import canonical
 from interlock.core.doors import Doors
 from interlock.core.models import ModelReply
 from interlock.errors import NotBound
-from interlock.inference.messages import call_of, metadata, spoken, usage
+from interlock.inference.messages import call_of, distinct, metadata, spoken, usage
 
 
 class RoutedChat(BaseChatModel):
@@ -160,7 +160,7 @@ def _last(reply: ModelReply) -> AIMessageChunk:
                 index=position,
                 type="tool_call_chunk",
             )
-            for position, each in enumerate(reply.requests)
+            for position, each in enumerate(distinct(reply.requests))
         ],
         additional_kwargs={"reasoning_content": reply.reasoning} if reply.reasoning else {},
         usage_metadata=usage(reply),

@@ -83,11 +83,27 @@ def spoken(reply: ModelReply) -> AIMessage:
     """A reply as LangChain's message, with its tool calls, reasoning and usage."""
     return AIMessage(
         content=reply.text,
-        tool_calls=[_tool_call(each) for each in reply.requests],
+        tool_calls=[_tool_call(each) for each in distinct(reply.requests)],
         additional_kwargs={"reasoning_content": reply.reasoning} if reply.reasoning else {},
         usage_metadata=usage(reply),
         response_metadata=metadata(reply),
     )
+
+
+def distinct(requests: Sequence[ToolRequest]) -> list[ToolRequest]:
+    """The calls of one reply, each with an id of its own.
+
+    Some servers give none, or the same one twice; the answer of one call would pass for another's.
+    """
+    taken: set[str] = set()
+    made: list[ToolRequest] = []
+    for number, each in enumerate(requests):
+        name = each.id
+        while not name or name in taken:
+            name = f"{name or 'call'}-{number}"
+        taken.add(name)
+        made.append(each.model_copy(update={"id": name}))
+    return made
 
 
 def usage(reply: ModelReply) -> UsageMetadata:
