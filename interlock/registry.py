@@ -94,8 +94,10 @@ class Registry:
             raise NotFound(f"{absent}.")
         module = self._module(file, told)
         if not hasattr(module, attribute):
-            there = ", ".join(sorted(n for n in vars(module) if not n.startswith("_"))) or "nothing"
-            raise NotFound(f"{told} has no {attribute!r}{why}; it has: {there}.")
+            there = ", ".join(sorted(n for n, found in vars(module).items() if _runs(found)))
+            raise NotFound(
+                f"{told} has no {attribute!r}{why}; it has: {there or 'no graph, supervisor or agent'}."
+            )
         return getattr(module, attribute)
 
     def _module(self, file: Path, told: str) -> ModuleType:
@@ -121,6 +123,12 @@ class Registry:
                 f"{_where(error, self.folder.resolve(), told)} cannot be imported: {what}"
             ) from error
         return module
+
+
+def _runs(found: object) -> bool:
+    """Says whether this is a graph, a supervisor or an agent, and no class of them."""
+    thing = not isinstance(found, type | ModuleType)
+    return thing and any(hasattr(found, each) for each in ("compile", "build", "node"))
 
 
 def _target(name: str, entry: object) -> str:

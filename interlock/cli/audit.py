@@ -32,9 +32,10 @@ def verify(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Recompute the record's chain and check its signatures; exits with 1 if something was changed.
+    """Recompute the record's chain and check its signatures.
 
-    Heads that were exported and kept elsewhere find even what the holder of the signing key changed.
+    Exits with 1 if something was changed. Heads that were exported and kept elsewhere find even what the
+    holder of the signing key changed.
     """
     kept = [] if head is None else _heads_in(head)
     report = project.play(_verify(project.settings(), run, kept))
@@ -54,7 +55,7 @@ def export(
         bool, typer.Option("--heads", help="The last signed head of each run, to be kept elsewhere.")
     ] = False,
 ) -> None:
-    """Print the record of a run, or the signed heads, as one JSON object per line."""
+    """Print a record, or the signed heads, as one JSON object per line."""
     settings = project.settings()
     if heads:
         for each in project.play(_last_heads(settings, run)):
@@ -79,7 +80,10 @@ def erase(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Remove what is stored about a person; the chain stays whole, and says by whom it was erased."""
+    """Remove what is stored about a person.
+
+    The chain stays whole, and says by whom it was erased.
+    """
     settings = project.settings()
     by = options.principal(settings, user, role)
     touched = project.play(_erase(settings, subject, by))

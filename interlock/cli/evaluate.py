@@ -28,8 +28,7 @@ class _RunIsMeant(TyperGroup):
 
 app: typer.Typer = typer.Typer(
     cls=_RunIsMeant,
-    no_args_is_help=True,
-    help="Measure quality: play cases, make cases of runs, compare variants, calibrate the judge. "
+    help="Play cases, make cases of runs, compare variants. "
     "`interlock eval SUITE` is short for `interlock eval run SUITE`.",
 )
 Case = Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="Only this case; repeatable.")]
@@ -52,10 +51,10 @@ def run(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Play the cases of a suite, each in a fresh folder, and measure them.
+    """Play the cases of a suite, and measure them.
 
-    Exits with 1 where a column is below its threshold, where anything happened that must never happen, or
-    where a case got worse than the results it is set against.
+    Each case has a fresh folder. Exits with 1 where a column is below its threshold, where anything
+    happened that must never happen, or where a case got worse than the results it is set against.
     """
     from interlock.evaluation import run_suite
     from interlock.evaluation.baselines import Baseline, changes, file_of
@@ -156,6 +155,7 @@ def add(
         terminal.say(f"{added.case} of {chosen} has your label now.")
         return
     terminal.say(f"{added.case} is a case of {chosen} now: {added.file.relative_to(Path.cwd())}")
+    terminal.say(f"Play it: interlock eval run {chosen} --case {added.case}")
     if opinion is not None and opinion.label == "wrong" and opinion.expect is None:
         terminal.say("It expects only where the run ended. Write down what it should come to.")
 
@@ -165,7 +165,10 @@ def calibrate(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A folder in evals/ with a judge.")],
     json: options.Json = False,
 ) -> None:
-    """Let the suite's judge read the answers that people labelled, and print how often they agree."""
+    """Measure how often the judge agrees with people.
+
+    It reads the answers that people labelled.
+    """
     from interlock.evaluation.calibrating import calibrate as work
     from interlock.evaluation.cases import Suite
     from interlock.evaluation.models import models_for
@@ -205,7 +208,10 @@ def compare(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Play a suite with several graphs, models or prompts, and set their quality against their cost."""
+    """Set variants side by side: quality, cost, seconds.
+
+    The suite is played with several graphs, models or prompts, one after the other.
+    """
     from interlock.evaluation.cases import Suite
     from interlock.evaluation.comparison import compare as work
     from interlock.evaluation.plot import draw
@@ -222,6 +228,7 @@ def compare(
             Path(plot).write_text(draw(comparison), encoding="utf-8")
         except OSError as error:
             raise BadInput(f"the plot {plot!r} cannot be written: {error.strerror}.") from error
+        terminal.tell(f"drawn in {plot}")
     if json:
         terminal.emit(comparison.as_json(), indent=2)
     else:

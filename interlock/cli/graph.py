@@ -57,7 +57,10 @@ def graph(
 
 @tools.command("list")
 def list_(name: options.Graph, json: options.Json = False) -> None:
-    """List the tools of a graph: who was granted them, what they change, and what the policy says."""
+    """List who has which tool of a graph.
+
+    It says what each tool changes, and what the policy says about it.
+    """
     project.settings()
     supervisor = _supervisor(project.graph(name))
     if supervisor is None:

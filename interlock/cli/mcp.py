@@ -34,10 +34,11 @@ def mcp(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """Offer graphs and agents as MCP tools on standard input and output, until the client hangs up.
+    """Offer graphs and agents as tools of an MCP client.
 
-    A tool returns what the gate accepted. Where a person has to answer first it returns `waiting` with the
-    run's id, and `run_result` tells the result later.
+    It speaks on standard input and output until the client hangs up. A tool returns what the gate
+    accepted. Where a person has to answer first it returns `waiting` with the run's id, and `run_result`
+    tells the result later.
     """
     settings = project.settings()
     who = options.principal(settings, user, role)

@@ -36,9 +36,10 @@ def optimize(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Look for a better prompt of AGENT, and propose it as a new version beside the present one.
+    """Look for a better prompt of an agent, and propose it.
 
-    The held-out cases say what it is worth. It takes the prompt's place only when you accept it.
+    The proposal is a new version beside the present prompt. The held-out cases say what it is worth. It
+    takes the prompt's place only when you accept it.
     """
     from interlock.evaluation.cases import Suite
     from interlock.evaluation.models import models_for

@@ -23,10 +23,11 @@ def replay(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Execute a recorded run again with the present code and prompts, and say what is decided otherwise.
+    """Execute a run again, from its record, and say what differs.
 
-    Models, tools, agents elsewhere, people and clocks answer as they are recorded; nobody is called and
-    nothing is changed, not even the run. Exits with 0 when no decision differs and with 1 when one does.
+    Code and prompts are the present ones. Models, tools, agents elsewhere, people and clocks answer as
+    they are recorded; nobody is called and nothing is changed, not even the run. Exits with 0 when no
+    decision differs and with 1 when one does.
     """
     settings = project.settings()
     recording = project.play(_read(settings, run))

@@ -81,7 +81,10 @@ def cancel(
     user: options.As = None,
     role: options.Role = None,
 ) -> None:
-    """End a run; with --rollback, take its effects back in reverse order."""
+    """End a run; --rollback takes its effects back as well.
+
+    The last effect is taken back first, where its tool says how.
+    """
     settings = project.settings()
     by = options.principal(settings, user, role)
     stored, _ = project.play(_get(settings, run))

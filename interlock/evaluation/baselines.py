@@ -135,7 +135,7 @@ class Changes:
         told += [f"not in {self.against!r}: {', '.join(self.new)}"] if self.new else []
         told += [f"in {self.against!r} and gone from the suite: {', '.join(self.gone)}"] if self.gone else []
         told += [f"in {self.against!r} and not played now: {self.unplayed}"] if self.unplayed else []
-        return told or [f"as {self.against!r} was."]
+        return told or [f"no case is worse or better than in {self.against!r}."]
 
     def as_json(self) -> dict[str, Json]:
         """The changes for programs."""

@@ -137,8 +137,8 @@ class Comparison:
         """What stands below the table: the choice that is left, and the cases that tell variants apart."""
         left = [each.name for each in self.entrants if not self.beaten_by(each)]
         told = [
-            f"{', '.join(left)}: no other variant is as good in harm, pass rate, {self.unit} and seconds, "
-            "and better in one of them."
+            f"Left to choose from: {', '.join(left)}. No other variant is at least as good in harm, "
+            f"pass rate, {self.unit} and seconds, and better in one of them."
         ]
         told += [
             f"{each.name}: what must never happen did in {', '.join(each.harmed)}."

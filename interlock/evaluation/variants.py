@@ -72,4 +72,5 @@ def _text(name: str, file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise BadInput(f"variant {name}: the prompt {str(file)!r} cannot be read: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise BadInput(f"variant {name}: the prompt {str(file)!r} cannot be read: {why}.") from error

@@ -128,7 +128,9 @@ class Planner:
             told = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors()
             )
-            raise SchemaViolation(f"this is not a {self.request.__name__}: {told}.") from error
+            name = self.request.__name__
+            article = "an" if name[:1] in "AEIOU" else "a"
+            raise SchemaViolation(f"this is not {article} {name}: {told}.") from error
 
     async def _in_time(self, trying: Coroutine[Any, Any, Found], context: RunContext) -> Found:
         """What a route comes to, if it does so within the run's time."""

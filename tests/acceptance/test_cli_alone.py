@@ -117,7 +117,8 @@ def test_a_supervisor_that_was_not_built_runs_by_its_place(folder: Front) -> Non
     ("place", "sentence"),
     [
         ("none.py:payer", "there is no file 'none.py' here."),
-        ("some.py:nobody", "some.py has no 'nobody'; it has: "),
+        ("some.py:nobody", "some.py has no 'nobody'; it has: adder, asker, broken, brooder, "),
+        ("empty.py:nobody", "empty.py has no 'nobody'; it has: no graph, supervisor or agent."),
         (
             "some.py:number",
             "some.py:number is no graph (int): name an agent, a supervisor, or an uncompiled StateGraph.",
@@ -127,10 +128,12 @@ def test_a_supervisor_that_was_not_built_runs_by_its_place(folder: Front) -> Non
 )
 def test_a_place_where_nothing_can_run_is_named(folder: Front, place: str, sentence: str) -> None:
     """Exit code 2, and a sentence that says what is there."""
+    folder.write("empty.py", "import re\nfrom interlock import Agent\nnumber = 7\n")
+
     told = folder("run", place, "--input", folder.ticket("x"))
 
     assert told.code == 2
-    assert sentence in told.sentence
+    assert sentence in told.sentence and "Doors" not in told.sentence
 
 
 def test_the_graph_of_an_agent_has_a_worst_case(folder: Front) -> None:

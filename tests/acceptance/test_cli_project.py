@@ -46,7 +46,9 @@ def test_every_command_has_help_and_a_first_line(front: Front) -> None:
         assert told.code == 0 and told.err == ""
         assert told.out.startswith(f"Usage: interlock {name} ")
         assert told.out.splitlines()[2].strip()[0].isupper(), name
+        assert "..." not in told.out.partition("\n")[2], "a first line that is cut off"
 
+    assert "..." not in groups[""].partition("\n")[2]
     assert front().out == groups[""]
     assert front("--version").out.startswith("interlock 0.")
     assert set(names) >= {

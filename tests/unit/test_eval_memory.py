@@ -78,7 +78,9 @@ def test_the_same_results_are_no_change_and_the_same_file(tmp_path: Path) -> Non
     second = Baseline.of(report).write(kept, "b").read_bytes()
 
     assert first == second and json.loads(first)["v"] == 1
-    assert changes(kept, report, Baseline.read(kept, "a"), "a").lines() == ["as 'a' was."]
+    assert changes(kept, report, Baseline.read(kept, "a"), "a").lines() == [
+        "no case is worse or better than in 'a'."
+    ]
 
 
 def test_a_case_saved_alone_leaves_the_others(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_a_variant_that_another_beats_is_told() -> None:
     told = "\n".join(comparison.lines())
 
     assert beaten == {"a": "", "b": "a", "c": "", "d": ""}
-    assert told.startswith("a, c, d: no other variant") and "d: what must never happen did in" in told
+    assert told.startswith("Left to choose from: a, c, d. ") and "d: what must never happen did in" in told
     assert "T-3: only c passed." in told
     assert [row[0] for row in comparison.rows()] == ["c", "a", "b", "d"]
     assert comparison.as_json()["variants"][1]["beaten_by"] == "a"  # type: ignore[index,call-overload]
