@@ -9,7 +9,7 @@ from typing import Any, cast
 from interlock.core.canonical import canonical
 from interlock.evaluation.cases import Case, Metric, MetricSettings
 from interlock.evaluation.judging import Observed
-from interlock.evaluation.quiet import quietly
+from interlock.evaluation.quiet import inert, quietly
 from interlock.evaluation.table import Measured, Result
 from interlock.evaluation.traffic import loops
 
@@ -39,8 +39,8 @@ def deepeval_case(case: Case, result: Result) -> LLMTestCase:
     seen = result.seen or Observed(state="created")
     return LLMTestCase(
         name=result.case,
-        input=canonical(case.ticket).decode(),
-        actual_output=seen.reply,
+        input=inert(canonical(case.ticket).decode()),
+        actual_output=inert(seen.reply),
         tools_called=[
             ToolCall.model_validate(
                 {"name": call.tool, "input_parameters": call.arguments, "output": call.answer}
@@ -49,7 +49,7 @@ def deepeval_case(case: Case, result: Result) -> LLMTestCase:
             if call.state != "denied"
         ],
         expected_tools=[ToolCall.model_validate({"name": tool}) for tool in case.expect.tools],
-        retrieval_context=[canonical(each).decode() for each in seen.evidence],
+        retrieval_context=[inert(canonical(each).decode()) for each in seen.evidence],
         completion_time=seen.seconds,
         token_cost=float(seen.cost.usd) if seen.cost.usd is not None else None,
         metadata={"result": result},
