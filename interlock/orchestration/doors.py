@@ -203,7 +203,9 @@ class TaskDoors:
             slot = self._next(f"{route}, not waited for", slot.digest)
             self._keep(asked, begun, slot, (route, cleaned, lost, error))
             raise
-        return self._keep(asked, begun, slot, (route, cleaned, told, error))
+        entry = self._keep(asked, begun, slot, (route, cleaned, told, error))
+        await self.scope.flush()  # it was paid for: a process that dies now must not pay for it again
+        return entry
 
     def _next(self, operation: str, arguments: Json) -> Slot:
         """The first name for such a call that no execution has used."""
