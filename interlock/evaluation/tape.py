@@ -73,8 +73,11 @@ class Tape:
 
     def next_of(self, operation: str) -> Entry | None:
         """The next recorded call of an operation, whatever it asked; for lenient replays alone."""
+        if not self.lenient:
+            return None
         left = [entry for (name, _), same in self._left.items() if name == operation for entry in same]
-        found = next((entry for entry in self.entries if entry in left), None) if self.lenient else None
+        order = [entry for entry in self.entries if entry in left]
+        found = next((entry for entry in order if entry.task == _TASK.get()), next(iter(order), None))
         if found is not None:
             self._left[operation, _asked(found.arguments)].remove(found)
         return found
@@ -188,6 +191,7 @@ class TapeModels:
     def __init__(self, tape: Tape) -> None:
         """Answers from the tape."""
         self._tape = tape
+        self._tasks = {f"task {entry.task!r}": entry.task for entry in tape.entries}
 
     async def reply(
         self,
@@ -203,6 +207,7 @@ class TapeModels:
         Raises:
             ModelUnavailable: then as now; or because the call was never made.
         """
+        _TASK.set(self._tasks.get(budget.name, ""))  # who asks is told by whose budget pays
         operation = f"model:{route}"
         asked = plain(call.model_dump(mode="json", exclude_defaults=True))
         found = self._tape.take(operation, asked) or self._tape.next_of(operation)
