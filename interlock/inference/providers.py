@@ -83,11 +83,11 @@ class Provider:
         if self.candidate.chat is not None or self._clients:
             return
         async with self._making:
-            await asyncio.to_thread(self._client, self.candidate.max_tokens or MAX_TOKENS)
+            await asyncio.to_thread(self._client, self._most() or MAX_TOKENS)
 
     def may_answer(self, call: ModelCall) -> int:
         """How many tokens it may answer this call with, at most."""
-        most = self.candidate.max_tokens
+        most = self._most()
         said = [call.options.get(name) for name in _LENGTHS]
         wanted = min((each for each in said if isinstance(each, int) and each > 0), default=None)
         if wanted is not None:
@@ -95,6 +95,11 @@ class Provider:
         if most is not None:
             return most
         return min(MAX_TOKENS, self._profile().get("max_output_tokens") or MAX_TOKENS)
+
+    def _most(self) -> int | None:
+        """The operator's cap on a reply, by either way to set it."""
+        told = self.candidate.options.get("max_tokens")
+        return self.candidate.max_tokens or (told if isinstance(told, int) and told > 0 else None)
 
     def window(self) -> int | None:
         """Tokens of context that it takes; None where that is not known."""
@@ -193,7 +198,7 @@ class Provider:
     def _profile(self) -> dict[str, Any]:
         """What LangChain knows of the model; nothing for an unknown one, or a client that cannot be made."""
         try:
-            return dict(self._client(self.candidate.max_tokens or MAX_TOKENS).profile or {})
+            return dict(self._client(self._most() or MAX_TOKENS).profile or {})
         except (ProviderFailed, BadInput):
             return {}
 
@@ -207,7 +212,7 @@ class Provider:
         return client
 
     def _made(self, max_tokens: int) -> BaseChatModel:
-        given: dict[str, Any] = {"max_tokens": max_tokens, "max_retries": 0, **self.candidate.options}
+        given: dict[str, Any] = {**self.candidate.options, "max_tokens": max_tokens, "max_retries": 0}
         if self.candidate.key_env and not self.candidate.key:
             raise ProviderFailed(f"no key in {self.candidate.key_env}")
         if self.candidate.url:
@@ -216,7 +221,13 @@ class Provider:
             given |= {"base_url": self.candidate.url, **self._wire()}
             given |= {"model": self.candidate.model, "api_key": self._key}
             given = {"stream_usage": True, **given}
-            return CompatibleChat(**given)
+            try:
+                return CompatibleChat(**given)
+            except Exception as error:  # its words may hold what the settings hold
+                raise BadInput(
+                    f"model {self.candidate.model!r} cannot be set up ({type(error).__name__}): look at its "
+                    "`url` and `options` in [tool.interlock.models]."
+                ) from None
         if self.kind in _OPENAI:
             given = {"use_responses_api": False, "stream_usage": True, **given}
             given |= self._wire()

@@ -87,7 +87,7 @@ async def routed(*scripts: Script, **more: Any) -> AsyncGenerator[tuple[ModelGat
     servers = [ModelServer(script) for script in scripts]
     for server in servers:
         await server.__aenter__()
-    given: dict[str, Any] = {"timeout_s": 0.5, **more}
+    given: dict[str, Any] = {"timeout_s": 1.5, **more}
     listed = [Candidate(f"m{number}", url=server.url, **given) for number, server in enumerate(servers)]
     async with ModelGateway({"default": listed}) as gateway:
         try:

@@ -175,6 +175,35 @@ async def test_a_call_does_not_choose_its_model(option: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "http://[::1"},
+        {"url": "http://127.0.0.1:1", "options": {"temperature": "sk-live-secret"}},
+    ],
+    ids=["url", "options"],
+)
+async def test_settings_that_no_client_takes_are_told_without_their_values(wrong: dict[str, Any]) -> None:
+    """Whoever set them reads which model it is; what they hold is repeated nowhere."""
+    async with ModelGateway({"default": [Candidate("mine", **wrong)]}) as gateway:
+        with pytest.raises(BadInput, match="model 'mine' cannot be set up") as failed:
+            await ask(gateway)
+
+    assert "sk-live" not in str(failed.value) and failed.value.__cause__ is None
+
+
+async def test_the_cap_of_the_options_is_reserved_and_sent() -> None:
+    """An operator may set the cap either way; retries of the client's own stay off."""
+    budget = pool(tokens=2_000)
+    options: dict[str, Any] = {"max_tokens": 1_200, "max_retries": 5}
+    async with routed([Refuses(500)], [GOOD], options=options) as (gateway, (first, second)):
+        await ask(gateway, budget=budget)
+        with pytest.raises(BudgetExceeded):
+            await ask(gateway, asking("x" * 3_000), budget=budget)
+
+    assert (len(first.book), second.book[0].body["max_tokens"]) == (1, 1_200)
+
+
+@pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
