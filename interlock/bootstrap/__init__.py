@@ -1,10 +1,12 @@
-"""Puts the parts together; nothing else picks what stands behind a port."""
+"""Puts the parts together; nothing else picks what stands behind a port.
+
+What needs LangGraph is loaded when it is first used: commands that only read the database go without.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from interlock.bootstrap.bound import Bound
-from interlock.bootstrap.programs import as_graph, name_of
 from interlock.bootstrap.servers import local_user, servers_of
 from interlock.bootstrap.stores import Stores, database_file
 from interlock.core.guards import ON, Guards
@@ -13,7 +15,20 @@ from interlock.core.ports import Clock, Models
 from interlock.mcp.servers import ToolServer
 from interlock.settings import Settings, load
 
+if TYPE_CHECKING:
+    from interlock.bootstrap.bound import Bound
+    from interlock.bootstrap.programs import as_graph, name_of
+
 __all__ = ["Bound", "Stores", "as_graph", "bind", "database_file", "local_user", "name_of", "servers_of"]
+
+_LATER = {"Bound": "bound", "as_graph": "programs", "name_of": "programs"}
+
+
+def __getattr__(name: str) -> object:
+    """Loads what needs LangGraph."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
 
 
 def bind(
@@ -28,7 +43,7 @@ def bind(
     clock: Clock | None = None,
     guards: Guards = ON,
     settings: Settings | None = None,
-) -> Bound:
+) -> "Bound":
     """Binds a graph to a database, tools and a user; use the result with `async with`.
 
     Args:
@@ -44,6 +59,8 @@ def bind(
         guards: For tests that show the harm a guard prevents.
         settings: Everything else; by default from pyproject.toml and the environment.
     """
+    from interlock.bootstrap.bound import Bound
+
     given: dict[str, Any] = {"database_url": database} if database else {}
     given |= {"user": user} if user else {}
     settings = settings or load(**given)

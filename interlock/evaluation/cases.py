@@ -177,7 +177,9 @@ class Suite:
         folder = project / "evals" / name
         files = sorted(file for file in folder.glob("*.jsonl") if file.name != LABELS)
         if not files:
-            raise NotFound(f"there are no cases for {name!r}: write them to evals/{name}/*.jsonl.")
+            known = sorted({file.parent.name for file in folder.parent.glob("*/*.jsonl")})
+            there = f" (there are suites for: {', '.join(known)})" if known else ""
+            raise NotFound(f"there are no cases for {name!r}{there}: write them to evals/{name}/*.jsonl.")
         settings = _settings(folder / SETTINGS)
         cases: dict[Part, tuple[Case, ...]] = {"development": (), "held_out": ()}
         seen: dict[str, str] = {}

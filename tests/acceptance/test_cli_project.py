@@ -37,6 +37,26 @@ def test_help_imports_nothing_heavy(entry: str) -> None:
     )
 
 
+@pytest.mark.parametrize("command", [("runs", "list"), ("approvals", "list"), ("effects", "list")])
+def test_lists_go_without_langgraph(front: Front, command: tuple[str, ...]) -> None:
+    """Whoever only looks at the database does not wait for LangGraph, MCP or A2A to load."""
+    front("run", "front", "--input", front.ticket("pay me"))
+    heavy = ("langgraph", "langchain_core", "mcp", "a2a")
+    look = f"print(sorted(set({heavy}) & set(sys.modules)), file=sys.stderr)"
+    code = f"import atexit, sys; atexit.register(lambda: {look}); {ENTRIES[1]}"
+
+    told = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        cwd=front.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert told.stderr.strip() == "[]"
+
+
 def test_every_command_has_help_and_a_first_line(front: Front) -> None:
     """Help of every command and group is on standard output, and exits with 0."""
     groups = {"": front("--help").out}
