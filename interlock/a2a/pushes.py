@@ -127,7 +127,7 @@ class Pushes:
 
     async def turn(self) -> None:
         """One look: what has moved goes into the outbox, and what is due is begun to be sent."""
-        for subscription in await self._stored.moved():
+        for subscription in await self._stored.moved([host.graph for host in self._hosts.values()]):
             await self._tell(subscription)
         for notification in await self._stored.due(self._clock.now()):
             key = (notification.subscription.run, notification.subscription.id)
@@ -180,7 +180,7 @@ class Pushes:
         wish = notification.subscription
         try:
             why = await self._post(notification)
-        except (httpx.HTTPError, InterlockError, OSError) as error:
+        except (httpx.HTTPError, InterlockError, OSError, TimeoutError) as error:
             why = type(error).__name__
         if not why:
             await self._stored.delivered(notification.id)
@@ -209,8 +209,13 @@ class Pushes:
             headers={**self._headers(notification, body), "Host": url.netloc.decode()},
             extensions={"sni_hostname": url.host},
         )
-        response = await self._http.send(request)
-        return "" if response.is_success else f"status {response.status_code}"
+        # Its status is all that counts: what a receiver says beside it is not read, however long it talks.
+        async with asyncio.timeout(_TIMEOUT_S):
+            response = await self._http.send(request, stream=True)
+        try:
+            return "" if response.is_success else f"status {response.status_code}"
+        finally:
+            await response.aclose()
 
     def _headers(self, notification: Notification, body: bytes) -> dict[str, str]:
         """Headers as Standard Webhooks has them: id, time, and a signature (v1a: Ed25519) over all."""

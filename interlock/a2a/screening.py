@@ -62,6 +62,8 @@ def _is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(found, IPv6Address):
+        if found.is_site_local:  # withdrawn long ago, but never public
+            return False
         inside: IPv4Address | None = found.ipv4_mapped or found.sixtofour
         found = inside or found
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)

@@ -134,6 +134,11 @@ class Hosting(Protocol):
         """What is offered."""
         ...
 
+    @property
+    def graph(self) -> str:
+        """The name that its runs carry in the database."""
+        ...
+
     async def start(
         self,
         request: Json,

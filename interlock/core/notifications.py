@@ -1,5 +1,6 @@
 """Notifications that callers ask for about a run, and the outbox from which they are sent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -56,8 +57,8 @@ class Notifications(Protocol):
         """Removes a subscription and what waits for it; harmless if there is none."""
         ...
 
-    async def moved(self) -> list[Subscription]:
-        """Subscriptions to runs whose record has grown since they were looked at."""
+    async def moved(self, graphs: Sequence[str]) -> list[Subscription]:
+        """Subscriptions to runs of these graphs whose record has grown since they were looked at."""
         ...
 
     async def looked(self, subscription: Subscription, seq: int, told: str, body: str | None) -> None:

@@ -25,7 +25,6 @@ _HEARD = select(schema.messages.c.id).where(
 )
 _HEADS = select(_r.id, _r.head_seq).where(_r.id.in_(bindparam("ids", expanding=True)))
 _owned_by = func.json_extract(_r.owner, "$.user")
-_SESSION = select(_r.id).where(_r.session == bindparam("session"), bindparam("user") != _owned_by).limit(1)
 _RESTING = ("waiting_for_approval", "blocked")
 _ENDED_AT = (
     select(func.max(_e.at))
@@ -72,11 +71,6 @@ class SqlHosted:
         """The last event of each run."""
         found = await self._database.read(lambda c: c.execute(_HEADS, {"ids": list(runs)}).all())
         return {row.id: row.head_seq for row in found}
-
-    async def is_foreign(self, session: str, user: str) -> bool:
-        """Says whether a session holds runs of somebody else."""
-        given = {"session": session, "user": user}
-        return await self._database.read(lambda c: c.execute(_SESSION, given).first() is not None)
 
     async def heard(self, run: str, message: str) -> bool:
         """Says whether a message of this id was taken for a run."""

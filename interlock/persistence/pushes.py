@@ -1,5 +1,6 @@
 """Subscriptions to runs, and the outbox of notifications: what waits to be sent outlives the process."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ _KEYS = ("run", "id")
 _MOVED = (
     select(schema.subscriptions)
     .join(schema.runs, schema.runs.c.id == _s.run)
-    .where(schema.runs.c.head_seq > _s.seq)
+    .where(schema.runs.c.head_seq > _s.seq, schema.runs.c.graph.in_(bindparam("graphs", expanding=True)))
     .order_by(_s.asked_at)
 )
 _OF_RUN = select(schema.subscriptions).where(_s.run == bindparam("run")).order_by(_s.asked_at, _s.id)
@@ -71,10 +72,14 @@ class SqlNotifications:
 
         await self._database.write(work)
 
-    async def moved(self) -> list[Subscription]:
-        """Subscriptions to runs whose record has grown since they were looked at."""
+    async def moved(self, graphs: Sequence[str]) -> list[Subscription]:
+        """Subscriptions to runs of these graphs whose record has grown since they were looked at.
+
+        What another server on this database hosts is that server's to tell.
+        """
+        given = {"graphs": list(graphs)}
         return await self._database.read(
-            lambda connection: [_subscription(row) for row in connection.execute(_MOVED)]
+            lambda connection: [_subscription(row) for row in connection.execute(_MOVED, given)]
         )
 
     async def looked(self, subscription: Subscription, seq: int, told: str, body: str | None) -> None:

@@ -1,17 +1,22 @@
 """Run rows and their leases: at any time at most one worker advances a run."""
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from interlock.core.events import GENESIS, Draft
 from interlock.core.ports import Clock
 from interlock.core.runs import Run, RunState
-from interlock.errors import LeaseLost, NotFound, RunBusy
+from interlock.errors import BadInput, LeaseLost, NotFound, RunBusy
 from interlock.persistence import rows, schema
 from interlock.persistence.database import Database
 from interlock.persistence.sqlite import insert
 
 _r = schema.runs.c
 _CREATE = insert(schema.runs).on_conflict_do_nothing(index_elements=["id"])
+_FOREIGN = (
+    select(_r.id)
+    .where(_r.session == bindparam("session"), func.json_extract(_r.owner, "$.user") != bindparam("user"))
+    .limit(1)
+)
 _GET = select(schema.runs).where(_r.id == bindparam("run"))
 _CLAIM = (
     update(schema.runs)
@@ -50,10 +55,19 @@ class SqlRuns:
         self._clock = clock
 
     async def create(self, run: Run, drafts: list[Draft]) -> Run:
-        """Stores a run with its first events; a run of that id already there is returned as it is."""
+        """Stores a run with its first events; a run of that id already there is returned as it is.
+
+        Raises:
+            BadInput: if its session is somebody else's; nothing was stored.
+        """
 
         def work(connection: Connection) -> Run:
             if connection.execute(_CREATE, rows.run_values(run)).rowcount == 1:
+                session = {"session": run.session, "user": run.owner.user}
+                if connection.execute(_FOREIGN, session).first() is not None:
+                    raise BadInput(
+                        f"there is no session {run.session!r} of yours: leave it out to begin a new one."
+                    )
                 rows.append(connection, run.id, (0, GENESIS), drafts, run.updated_at)
             return _get(connection, run.id)
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-from interlock.core.canonical import digest, plain
+from interlock.core.canonical import Json, canonical, digest, plain
 from interlock.core.events import Draft, event_id
 from interlock.core.guards import ON, Guards
 from interlock.core.journal import spent_on
@@ -23,6 +23,8 @@ from interlock.runs.lease import lease
 from interlock.runs.program import Program
 from interlock.runs.segment import Segment
 
+_DEEPEST = 100
+"""Levels of the deepest request; what is deeper breaks readers of the record, each at a depth of its own."""
 MakeContext = Callable[[Run, int], Any]
 """Makes the graph's run context for a run and a fencing number."""
 
@@ -83,11 +85,11 @@ class InlineEngine:
 
         Raises:
             SchemaViolation: if it is not a request of this graph; nothing was stored.
-            BadInput: if the key was used for another request.
+            BadInput: if the key was used for another request, the session is somebody else's, or the
+                request cannot be kept.
         """
         # Secrets a request brings along stay outside: nothing behind this line ever sees them.
-        stored = redact(plain(self.program.read(request)))
-        self.program.read(stored)
+        stored = self._kept(request)
         name = "r-" + (digest([self.program.name, owner.user, key], "run")[:12] if key else uuid4().hex[:12])
         now = self._clock.now()
         caller = caller_of(trace)
@@ -195,7 +197,29 @@ class InlineEngine:
             finally:
                 self._traces.end(run)
 
+    def _kept(self, request: object) -> Json:
+        """The request as it is stored: without secrets, and nothing in it that the record could not hold."""
+        try:
+            stored = redact(plain(self.program.read(request)))
+            canonical(stored)
+            shallow = _depth(stored) <= _DEEPEST
+        except (ValueError, RecursionError):
+            raise BadInput(
+                "the request cannot be kept as JSON: it has a number or half a character that JSON has no "
+                "word for, or is nested too deeply."
+            ) from None
+        if not shallow:
+            raise BadInput(f"the request is nested more than {_DEEPEST} levels deep: make it flatter.")
+        self.program.read(stored)
+        return stored
+
     def _draft(self, run: str, kind: str, actor: str, body: dict[str, Any]) -> Draft:
         return Draft(
             id=event_id(run, kind, "", 0, ""), kind=kind, actor=actor, at=self._clock.now(), body=body
         )
+
+
+def _depth(value: Json) -> int:
+    """How many lists and objects are inside each other."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(_depth, inside), default=0)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Self
+from weakref import WeakValueDictionary
 
 from interlock.bootstrap import Bound
 from interlock.core.canonical import Json
@@ -14,7 +15,7 @@ from interlock.core.principal import Principal
 from interlock.core.questions import Answer
 from interlock.core.runs import FINAL
 from interlock.core.stores import Line
-from interlock.errors import BadInput, FormatRefused, LeaseLost, NotFound, RunBusy, StoreUnavailable
+from interlock.errors import FormatRefused, LeaseLost, NotFound, RunBusy, StoreUnavailable
 from interlock.observability.progress import tell
 from interlock.persistence.hosted import Seen, SqlHosted
 from interlock.server.changes import Changes
@@ -45,6 +46,7 @@ class Host:
         self._working: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._held: set[str] = set()
+        self._cancels: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._broken: dict[str, int] = {}
         self._stuck: set[str] = set()
         self._stack = AsyncExitStack()
@@ -53,6 +55,11 @@ class Host:
     def offer(self) -> Offer:
         """What is offered."""
         return self.app.offer
+
+    @property
+    def graph(self) -> str:
+        """The name that its runs carry in the database."""
+        return self.app.program.name
 
     async def __aenter__(self) -> Self:
         """Takes up the runs that nobody advances, and goes on looking for such."""
@@ -93,8 +100,6 @@ class Host:
             SchemaViolation, BadInput: it is no request of this graph, the key was used for another one, or
                 the session is somebody else's; nothing was started.
         """
-        if session is not None and await self._hosted.is_foreign(session, who.user):
-            raise BadInput(f"there is no session {session!r} of yours: leave it out to begin a new one.")
         run = await self.app.engine.start(request, who, key=key, session=session, limits=limits, trace=trace)
         if run.state not in FINAL and run.state not in ("waiting_for_approval", "blocked"):
             self._go_on(run.id)
@@ -140,15 +145,16 @@ class Host:
         """
         if not (await self.view(run, who)).own:
             raise NotFound(f"{who.user} has no run {run!r}.")
-        self._held.add(run)
-        try:
-            working = self._working.get(run)
-            if working is not None:
-                working.cancel()
-                await asyncio.wait({working})
-            await self.app.cancel(run, by=who)
-        finally:
-            self._held.discard(run)
+        async with self._cancels.setdefault(run, asyncio.Lock()):  # a second wish finds it canceled
+            self._held.add(run)
+            try:
+                working = self._working.get(run)
+                if working is not None:
+                    working.cancel()
+                    await asyncio.wait({working})
+                await self.app.cancel(run, by=who)
+            finally:
+                self._held.discard(run)
         return await self.view(run, who)
 
     async def settled(self, run: str, who: Principal) -> View:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ import pytest
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError, TaskNotFoundError
 
-from interlock import Doors
+from interlock import Agent, Doors, bind
 from interlock.a2a.pushes import ATTEMPTS
 from interlock.a2a.screening import Screen
+from interlock.core.principal import Principal
+from interlock.core.questions import Answer
 from interlock.errors import BadInput
 from interlock.persistence.pushes import SqlNotifications
 from interlock.persistence.signing import verify
 from interlock.settings import ServeSettings
 from interlock.testing.clock import StillClock
 from tests import served
-from tests.desk import Shop, desk
+from tests.desk import Shop, desk, settings
 from tests.served import Note
 from tests.told import Sent, receiver
 
@@ -169,6 +172,7 @@ async def test_a_redirect_is_no_way_in(tmp_path: Path) -> None:
         "https://[::1]/x",
         "https://[::ffff:127.0.0.1]/x",
         "https://[2002:7f00:1::]/x",
+        "https://[fec0::1]/x",
         "https://100.64.0.1/x",
         "https://0.0.0.0/x",
         "https://ann:secret@93.184.216.34/x",
@@ -257,3 +261,65 @@ async def test_erasing_a_person_takes_what_waits_to_be_told(tmp_path: Path) -> N
 
     assert [notification.subscription.run for notification in before] == [task.id]
     assert after == []
+
+
+async def test_a_receiver_that_never_stops_talking_is_not_listened_to(tmp_path: Path) -> None:
+    """Its status is all that is read: the notification has arrived, and no memory is filled."""
+    gone, told = asyncio.Event(), 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal told
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while not gone.is_set():
+                writer.write(b"x" * 65536)
+                told += 65536
+                await writer.drain()
+        gone.set()
+        writer.close()
+
+    receiving = await asyncio.start_server(talk, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{receiving.sockets[0].getsockname()[1]}/told"
+    async with receiving, served.running(tmp_path, served.worker(_echo), serve=OPEN) as server:
+        client = await server.client(streaming=False)
+        try:
+            await served.sent(client, message(url))
+            async with asyncio.timeout(20):
+                await gone.wait()
+                await server.served.pushes.idle()
+            left = await _waiting(server)
+        finally:
+            gone.set()
+
+    assert left == []
+    assert told < 64 * 1024 * 1024
+
+
+async def test_another_servers_graphs_are_not_this_ones_to_tell(tmp_path: Path) -> None:
+    """Of two servers on one database, the one that does not host a run leaves its subscribers alone."""
+    async with receiver() as told:
+        async with served.running(tmp_path, served.worker(_ask), serve=OPEN) as server:
+            client = await server.client(streaming=False)
+            task = await served.sent(client, message(told.url))
+            await told.until(lambda got: any(b"INPUT_REQUIRED" in sent.body for sent in got))
+        other = Agent("other", "Does something else.", run=_echo)
+        async with served.running(tmp_path, other, serve=OPEN) as beside:
+            async with bind(served.worker(_ask), settings=settings(tmp_path)) as app:
+                asked = (await app.stores.inbox.list(run=task.id))[0]
+                answer = Answer(question=asked.id, by=Principal(user="ann"), value="blue")
+                await app.stores.inbox.answer(answer)
+                await app.resume(task.id)
+            for _ in range(60):
+                await beside.served.pushes.turn()
+        async with served.running(tmp_path, served.worker(_ask), serve=OPEN):
+            got = await told.until(ended)
+
+    assert json.loads(got[-1].body)["task"]["id"] == task.id
+
+
+async def _waiting(server: served.Running) -> list[object]:
+    """What is in the outbox, whenever it is due."""
+    stores = server.host.app.stores
+    stored = SqlNotifications(stores.database, stores.clock)
+    return list(await stored.due(stores.clock.now() + timedelta(days=1)))
