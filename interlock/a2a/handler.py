@@ -1,11 +1,12 @@
 """Implements the SDK's request handler on runs: an A2A task is a run, its context is the run's session."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from weakref import WeakValueDictionary
 
 from a2a.server.context import ServerCallContext
 from a2a.server.events.event_queue import Event
@@ -14,7 +15,6 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils import errors as a2a
 from a2a.utils.proto_utils import validate_proto_required_fields
 from a2a.utils.task import apply_history_length, validate_history_length, validate_page_size
-from google.protobuf import json_format
 
 from interlock.a2a import envelope, messages, projection
 from interlock.a2a.pushes import Pushes
@@ -27,6 +27,7 @@ from interlock.core.questions import Answer
 from interlock.errors import AnswerRefused, BadInput, WrongState
 
 _CONTEXT = re.compile(r"[\w.:@/+=-]{1,128}")
+_LONGEST_ID = 1_000
 
 
 class TaskHandler(RequestHandler):
@@ -43,6 +44,7 @@ class TaskHandler(RequestHandler):
         self._hosts = hosts
         self._default = default
         self._pushes = pushes
+        self._answers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @guarded
     async def on_message_send(self, params: pb.SendMessageRequest, context: ServerCallContext) -> pb.Task:
@@ -104,9 +106,7 @@ class TaskHandler(RequestHandler):
         wanted = Wanted(
             session=params.context_id or None,
             phase=projection.PHASES.get(params.status),
-            changed_after=params.status_timestamp_after.ToDatetime(UTC)
-            if params.HasField("status_timestamp_after")
-            else None,
+            changed_after=_moment(params),
             size=params.page_size or 50,
             after=_place(params.page_token),
         )
@@ -189,8 +189,12 @@ class TaskHandler(RequestHandler):
         if wants_pushes:
             await self._told_to.check(config)
         message = params.message
+        if len(message.message_id) > _LONGEST_ID:
+            raise BadInput(f"a messageId has at most {_LONGEST_ID} characters.")
         if message.task_id:
-            run, note = message.task_id, await self._follow_up(host, who, message)
+            run = message.task_id
+            async with self._answers.setdefault(run, asyncio.Lock()):  # sent twice at once, it is taken once
+                note = await self._follow_up(host, who, message)
         else:
             headers = context.state.get("headers", {})
             run, note = await self._begin(host, who, params, str(headers.get("traceparent", ""))), ""
@@ -203,8 +207,7 @@ class TaskHandler(RequestHandler):
         message = params.message
         if message.context_id and not _CONTEXT.fullmatch(message.context_id):
             raise BadInput("a contextId has at most 128 letters, digits and any of . : @ / + = _ -")
-        metadata: dict[str, Any] = json_format.MessageToDict(message.metadata)
-        metadata |= json_format.MessageToDict(params.metadata)
+        metadata = messages.as_json(message.metadata) | messages.as_json(params.metadata)
         given = envelope.read(metadata)
         return await host.start(
             messages.request_of(message.parts, host.offer),
@@ -299,6 +302,15 @@ def _limits(given: envelope.Envelope) -> Limits:
     seconds = None if given.deadline_ms is None else given.deadline_ms / 1000
     usd: Decimal | None = given.usd
     return Limits(seconds=seconds, tokens=given.tokens, usd=usd)
+
+
+def _moment(params: pb.ListTasksRequest) -> datetime | None:
+    if not params.HasField("status_timestamp_after"):
+        return None
+    try:
+        return params.status_timestamp_after.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput("statusTimestampAfter is no moment between the years 1 and 9999.") from None
 
 
 def _place(token: str) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import ContentTypeNotSupportedError
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 
 from interlock.a2a.envelope import Answered, answered
 from interlock.core.canonical import Json
@@ -71,6 +71,8 @@ def answers_of(parts: Sequence[pb.Part], asked: Sequence[Question]) -> list[Answ
     texts, data = _split(parts)
     text = "\n".join(texts).strip()
     given = [_answered(each, asked) for each in data]
+    if len({each.question for each in given}) < len(given):
+        raise AnswerRefused("the message answers one question twice: answer each once.")
     if given:
         return given
     if not text:
@@ -111,7 +113,7 @@ def _in_words(text: str, question: Question) -> Answered:
         return Answered(question=question.id, value=text)
     try:
         return Answered(question=question.id, value=json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise AnswerRefused(f"question {question.id} takes JSON of this schema: {_shown(schema)}") from None
 
 
@@ -133,10 +135,22 @@ def _split(parts: Sequence[pb.Part]) -> tuple[list[str], list[Json]]:
         if kind == "text":
             texts.append(part.text)
         elif kind == "data":
-            data.append(_whole(json_format.MessageToDict(part.data)))
+            data.append(_whole(as_json(part.data)))
         elif kind is not None:
             raise ContentTypeNotSupportedError("files cannot be taken here: send text or data.")
     return texts, data
+
+
+def as_json(data: struct_pb2.Value | struct_pb2.Struct) -> Any:  # noqa: ANN401
+    """Data or metadata of a message as JSON.
+
+    Raises:
+        BadInput: it holds NaN or an infinity, which gRPC can carry and JSON has no word for.
+    """
+    try:
+        return json_format.MessageToDict(data)
+    except (ValueError, json_format.Error):
+        raise BadInput("data and metadata must be JSON: NaN and infinity are no numbers there.") from None
 
 
 def _whole(value: Any) -> Json:  # noqa: ANN401

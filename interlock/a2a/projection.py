@@ -37,6 +37,8 @@ _ENDINGS: dict[Phase, str] = {
 }
 _JSON, _TEXT = "application/json", "text/plain"
 _YES_OR_NO = ("approve", "review", "settle")
+_LEVELS = 30
+"""Levels of lists and objects that a data part may have; readers stop at 100 messages inside each other."""
 
 
 def task(view: View, *, modes: Sequence[str] = (), note: str = "") -> pb.Task:
@@ -68,7 +70,7 @@ def updates(
             task_id=run.id, context_id=run.session, artifact=artifact, append=False, last_chunk=True
         )
     update = pb.TaskStatusUpdateEvent(task_id=run.id, context_id=run.session, status=status(view))
-    if view.phase in ENDED:
+    if view.phase in ENDED and view.own:
         update.metadata.CopyFrom(_outcome(view))
     yield update
 
@@ -93,10 +95,17 @@ def status(view: View, *, note: str = "") -> pb.TaskStatus:
 
 
 def data_part(value: object) -> pb.Part:
-    """A part that holds JSON."""
-    return pb.Part(
-        data=json_format.ParseDict(cast("Any", plain(value)), struct_pb2.Value()), media_type=_JSON
-    )
+    """A part that holds JSON: as data, or as text where it is nested deeper than the protocol can say."""
+    made = plain(value)
+    if _deep(made):
+        return pb.Part(text=json.dumps(made, ensure_ascii=False), media_type=_JSON)
+    return pb.Part(data=json_format.ParseDict(cast("Any", made), struct_pb2.Value()), media_type=_JSON)
+
+
+def _deep(value: Json, left: int = _LEVELS) -> bool:
+    """Says whether lists and objects are more than so many levels inside each other."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left < 0 or any(_deep(each, left - 1) for each in inside)
 
 
 def _told(view: View) -> list[pb.Part]:

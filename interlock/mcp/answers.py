@@ -24,7 +24,7 @@ WAITING: dict[str, Any] = {
     "title": "Waiting",
     "description": "A person has to answer first. Ask for the result later.",
     "properties": {
-        "status": {"enum": ["waiting", "working"]},
+        "status": {"enum": ["waiting", "working", "done"]},
         "run": {"type": "string"},
         "questions": {"type": "array", "items": {"type": "object"}},
     },
@@ -71,9 +71,12 @@ def _returns(offer: Offer) -> dict[str, Any] | None:
 def result(view: View) -> CallToolResult:
     """The run as a tool's result: its response, what it waits for, or that there is none."""
     run, phase = view.run, view.phase
-    meta: dict[str, Any] = {RUN: run.id, OUTCOME: run.outcome or run.state}
+    meta: dict[str, Any] = {RUN: run.id, **({OUTCOME: run.outcome or run.state} if view.own else {})}
     if phase == "done" and view.own:
         return _made(_text(run.response), _object(run.response), meta)
+    if phase == "done":  # whoever answered a question of somebody else's run sees no more of it
+        done: dict[str, Json] = {"status": "done", "run": run.id, "questions": []}
+        return _made(f"Run {run.id} is done; its result is for its owner.", done, meta)
     if phase in _ENDS:
         gave_up = run.state == "completed" and run.outcome == "gave_up"
         told = "It gave up" if gave_up else _ENDS[phase]

@@ -113,6 +113,10 @@ class McpFace:
             except InterlockError as error:
                 _log.warning("an MCP call of %s was not taken: %s", params.name, error.message)
                 return refused("It cannot be done just now: try again later.")
+            except Exception as error:  # its text is for the operator alone
+                name = uuid4().hex[:8]
+                _log.error("an MCP call failed (%s): %s", name, type(error).__name__, exc_info=error)
+                return refused(f"The server could not do this; its log says why under {name}.")
 
         return Server(
             "interlock",

@@ -15,6 +15,7 @@ from interlock.settings import TokenSettings
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of the largest request that is taken; gRPC has the same bound."""
+_TOO_LARGE = f"A request has at most {LARGEST:,} bytes."
 
 
 class Tokens:
@@ -84,6 +85,9 @@ class IdentityDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on with its caller, or refuses it."""
+        if scope["type"] == "websocket":  # nothing here speaks it, so nobody unknown comes in by it
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -99,30 +103,45 @@ class IdentityDoor:
             await _refuse(send, 401, "Nobody is known by this token: send Authorization: Bearer TOKEN.")
             return
         if int(headers.get("content-length", "0") or 0) > LARGEST:
-            await _refuse(send, 413, f"A request has at most {LARGEST:,} bytes.")
+            await _refuse(send, 413, _TOO_LARGE)
             return
         scope[CALLER] = who
-        await self._app(scope, _bounded(receive), send)
+        body = _Body(receive, send)
+        await self._app(scope, body.take, body.tell)
 
 
-def _bounded(receive: Receive) -> Receive:
+class _Body:
     """Takes no more of a body than is allowed, for requests that do not say how long they are."""
-    left = LARGEST
 
-    async def take() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        return message if left >= 0 else {"type": "http.disconnect"}
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._left = LARGEST
+        self._begun = False
 
-    return take
+    async def take(self) -> Message:
+        """The next piece; a body that is too large ends as if its sender had gone."""
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        return message if self._left >= 0 else {"type": "http.disconnect"}
+
+    async def tell(self, message: Message) -> None:
+        """Passes an answer on; one to half a body would be wrong, so that says 413 instead."""
+        if self._left >= 0 or self._begun:
+            self._begun = True
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            await _refuse(self._send, 413, _TOO_LARGE)
 
 
 def _from_here(headers: Mapping[str, str]) -> bool:
     """Says whether a request was made to this machine's own name, and by no page of another site."""
-    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     origin = headers.get("origin")
-    return is_local(host) and (origin is None or is_local(urlsplit(origin).hostname or ""))
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        return is_local(host) and (origin is None or is_local(urlsplit(origin).hostname or ""))
+    except ValueError:  # an address in brackets that is none
+        return False
 
 
 async def _refuse(send: Send, code: int, sentence: str) -> None:
