@@ -5,11 +5,11 @@ order, spacing or the process that wrote them.
 """
 
 import hashlib
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring
-from typing import TypeAlias, cast
+from types import NoneType
+from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, JsonValue
 from pydantic_core import to_jsonable_python
@@ -39,7 +39,7 @@ def canonical(value: object) -> bytes:
     Raises:
         ValueError: for NaN, infinities, integers that no double holds exactly, or what JSON cannot hold.
     """
-    return _write(plain(value)).encode()
+    return _write(value).encode()
 
 
 def digest(value: object, domain: str = "value") -> str:
@@ -79,28 +79,28 @@ def _ordered(value: object) -> object:
             return value
 
 
-def _write(value: Json) -> str:
-    match value:
-        case str():
-            return encode_basestring(value)
-        case dict():
-            # In plain ASCII the order of code points is that of UTF-16.
-            names = sorted(value, key=None if all(map(str.isascii, value)) else _utf_16)
-            return (
-                "{" + ",".join([f"{encode_basestring(name)}:{_write(value[name])}" for name in names]) + "}"
-            )
-        case list():
-            return "[" + ",".join([_write(item) for item in value]) + "]"
-        case None | bool():
-            return json.dumps(value)
-        case int():
-            if abs(value) > _LARGEST_EXACT and not _is_double(value):
-                raise ValueError(
-                    f"an integer of {value.bit_length()} bits is beyond 2**53: give it as a string"
-                )
-            return str(value)
-        case float():
-            return _number(value)
+def _write(value: object) -> str:
+    """The canonical text; what is plain JSON already is written as it stands, all else is made so first."""
+    writer = _WRITERS.get(type(value))
+    return _write(plain(value)) if writer is None else writer(value)
+
+
+def _object(value: dict[str, Json]) -> str:
+    if not all(type(name) is str for name in value):
+        return _write(plain(value))
+    # In plain ASCII the order of code points is that of UTF-16.
+    names = sorted(value, key=None if all(map(str.isascii, value)) else _utf_16)
+    return "{" + ",".join([f"{encode_basestring(name)}:{_write(value[name])}" for name in names]) + "}"
+
+
+def _array(value: Sequence[object]) -> str:
+    return "[" + ",".join([_write(item) for item in value]) + "]"
+
+
+def _integer(value: int) -> str:
+    if abs(value) > _LARGEST_EXACT and not _is_double(value):
+        raise ValueError(f"an integer of {value.bit_length()} bits is beyond 2**53: give it as a string")
+    return str(value)
 
 
 def _utf_16(name: str) -> bytes:
@@ -139,3 +139,16 @@ def _ecmascript(digits: str, point: int) -> str:
         return "0." + "0" * -point + digits
     head = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
     return f"{head}e{'+' if point > 0 else '-'}{abs(point - 1)}"
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    dict: _object,
+    list: _array,
+    tuple: _array,
+    NoneType: lambda value: "null",
+    bool: lambda value: "true" if value else "false",
+    int: _integer,
+    float: _number,
+}
+"""By exact type: a subclass may be written otherwise, and goes through `plain`."""
