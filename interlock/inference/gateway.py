@@ -165,13 +165,14 @@ class ModelGateway:
         except ProviderFailed as failed:
             self._pass(asked, provider, failed, _NOTHING, 0.0)
             return None
-        held = self._reserve(asked, provider)
+        most = provider.may_answer(asked.call, asked.input_tokens)
+        held = self._reserve(asked, provider, most)
         listening = _Listening(asked.heard)
         begun = self._clock.monotonic()
         try:
             seconds = min(provider.candidate.timeout_s, asked.deadline.left())
             async with asyncio.timeout(seconds):
-                said = await provider.ask(asked.call, listening if asked.heard else None)
+                said = await provider.ask(asked.call, most, listening if asked.heard else None)
             check(said, asked.call)
         except (ProviderFailed, TimeoutError) as error:
             failed = error if isinstance(error, ProviderFailed) else ProviderFailed("timeout")
@@ -187,13 +188,12 @@ class ModelGateway:
         _tell(listening)
         return _reply(asked, provider, said, *self._charged(asked, provider, held, said, listening))
 
-    def _reserve(self, asked: _Call, provider: Provider) -> Reservation:
+    def _reserve(self, asked: _Call, provider: Provider, answer: int) -> Reservation:
         """Sets aside the most this candidate can cost.
 
         Raises:
             BudgetExceeded: if that is more than is left, or not known where USD are limited.
         """
-        answer = provider.may_answer(asked.call)
         usd = prices.most(provider.candidate, asked.input_tokens, answer)
         if usd is None and asked.budget.caps("usd"):
             raise BudgetExceeded(
@@ -216,10 +216,8 @@ class ModelGateway:
             return _NOTHING
         taken, given, cached = asked.input_tokens, estimate_reply(said or Said(heard.text)), 0
         estimated = True
-        if (
-            provider.candidate.chat is None
-        ):  # it was told how much it may answer
-            given = min(given, provider.may_answer(asked.call))
+        if provider.candidate.chat is None:  # it was told how much it may answer
+            given = min(given, provider.may_answer(asked.call, asked.input_tokens))
         if said is not None and said.input_tokens is not None and said.output_tokens is not None:
             taken, given, cached, estimated = said.input_tokens, said.output_tokens, said.cached, False
         usd = prices.cost(provider.candidate, taken, given, cached)

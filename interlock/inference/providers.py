@@ -29,6 +29,8 @@ _DIALECT = (*_OPENAI, "deepseek", "fireworks", "groq", "openrouter", "together",
 """Providers whose clients take OpenAI's `response_format`; the others are told the schema in words."""
 _REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
 """Providers that can be told `reasoning_effort`."""
+_STEP = 256
+"""Tokens by which a reply is shortened where the question leaves it less room."""
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """The names under which a call may bound its reply."""
 _OF_THE_ROUTE = ("model", "model_name", "n", "extra_body", "extra_headers", "extra_query")
@@ -85,16 +87,22 @@ class Provider:
         async with self._making:
             await asyncio.to_thread(self._client, self._most() or MAX_TOKENS)
 
-    def may_answer(self, call: ModelCall) -> int:
-        """How many tokens it may answer this call with, at most."""
+    def may_answer(self, call: ModelCall, input_tokens: int) -> int:
+        """How many tokens it may answer this call with, at most: beside the question, in its window."""
         most = self._most()
         said = [call.options.get(name) for name in _LENGTHS]
         wanted = min((each for each in said if isinstance(each, int) and each > 0), default=None)
         if wanted is not None:
-            return wanted if most is None else min(wanted, most)
-        if most is not None:
-            return most
-        return min(MAX_TOKENS, self._profile().get("max_output_tokens") or MAX_TOKENS)
+            answer = wanted if most is None else min(wanted, most)
+        elif most is not None:
+            answer = most
+        else:
+            answer = min(MAX_TOKENS, self._profile().get("max_output_tokens") or MAX_TOKENS)
+        window = self.window()
+        if window is None or input_tokens + answer <= window:
+            return answer
+        # In steps, because each length has a client of its own.
+        return max((window - input_tokens) // _STEP, 1) * _STEP
 
     def _most(self) -> int | None:
         """The operator's cap on a reply, by either way to set it."""
@@ -105,14 +113,14 @@ class Provider:
         """Tokens of context that it takes; None where that is not known."""
         return self.candidate.window or self._profile().get("max_input_tokens")
 
-    async def ask(self, call: ModelCall, heard: Callable[[str], None] | None) -> Said:
-        """Asks once.
+    async def ask(self, call: ModelCall, most: int, heard: Callable[[str], None] | None) -> Said:
+        """Asks once, for a reply of at most so many tokens.
 
         Raises:
             ProviderFailed: with the kind of failure, and none of the provider's words.
         """
         try:
-            bound, options = self._bound(call)
+            bound, options = self._bound(call, most)
             conversation = self._conversation(call)
             with _apart():
                 if heard is None:
@@ -148,10 +156,10 @@ class Provider:
     def _speaks_openai(self) -> bool:
         return self.kind in ("url", *_OPENAI)
 
-    def _bound(self, call: ModelCall) -> tuple[Runnable[Any, Any], dict[str, Any]]:
+    def _bound(self, call: ModelCall, most: int) -> tuple[Runnable[Any, Any], dict[str, Any]]:
         """The client, with the tools that it may call, and what else is said with every request."""
         options = self._options(call)
-        client = self._client(self.may_answer(call))
+        client = self._client(most)
         if not call.tools:
             return client, options
         tools: list[Any] = [{"type": "function", "function": tool} for tool in call.tools]

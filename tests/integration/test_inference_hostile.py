@@ -191,6 +191,15 @@ async def test_settings_that_no_client_takes_are_told_without_their_values(wrong
     assert "sk-live" not in str(failed.value) and failed.value.__cause__ is None
 
 
+@pytest.mark.parametrize("sizes", [(3_000, 7_168), (21_000, 1_024), (60_000, 256)], ids=str)
+async def test_question_and_reply_fit_the_window_together(sizes: tuple[int, int]) -> None:
+    """Servers refuse a request whose question and longest reply are more than the window of the model."""
+    async with routed([GOOD], window=8_192) as (gateway, (server,)):
+        await ask(gateway, words(text="x" * sizes[0]))
+
+    assert server.book[0].body["max_tokens"] == sizes[1]
+
+
 async def test_the_cap_of_the_options_is_reserved_and_sent() -> None:
     """An operator may set the cap either way; retries of the client's own stay off."""
     budget = pool(tokens=2_000)
