@@ -51,12 +51,15 @@ def _folders(folder: Path) -> list[Path]:
     if (folder / FILE).is_file():
         return [folder]
     inside = sorted(each.parent for each in folder.glob(f"*/{FILE}")) if folder.is_dir() else []
+    for each in inside:
+        _stays(each, folder)
     if not inside:
         raise BuildError(f"there is no skill in {folder}: a skill is a folder with a {FILE}.")
     return inside
 
 
 def _read(folder: Path) -> Skill:
+    _stays(folder / FILE, folder)
     head, text = split_head(read_text(folder / FILE, "skill"), f"skill {folder.name}")
     name, description = head.get("name", ""), head.get("description", "")
     if not name or not description:
@@ -67,8 +70,13 @@ def _read(folder: Path) -> Skill:
     return Skill(name, description, files)
 
 
+def _stays(path: Path, folder: Path) -> None:
+    """Refuses a link to somewhere else."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BuildError(f"skill {folder.name}: {path.relative_to(folder)} leads out of its folder.")
+
+
 def _others(folder: Path) -> Iterator[tuple[str, str]]:
-    root = folder.resolve()
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder)
         if (
@@ -77,8 +85,7 @@ def _others(folder: Path) -> Iterator[tuple[str, str]]:
             or any(part.startswith((".", "__")) for part in path.parts)
         ):
             continue
-        if not file.resolve().is_relative_to(root):
-            raise BuildError(f"skill {folder.name}: {path} leads out of its folder.")
+        _stays(file, folder)
         if file.stat().st_size > _MAX_BYTES:
             raise BuildError(f"skill {folder.name}: {path} is larger than {_MAX_BYTES // 1024} KiB.")
         yield path.as_posix(), read_text(file, "skill")

@@ -78,3 +78,30 @@ def test_the_version_goes_by_every_file(tmp_path: Path) -> None:
     after = read_skills([skill(tmp_path / "refunds", table="2")])[0].version
 
     assert before != after
+
+
+@pytest.mark.parametrize("way", ["its file", "its folder"])
+def test_a_skill_that_lies_elsewhere_fails_the_build(tmp_path: Path, way: str) -> None:
+    """Neither SKILL.md itself nor a folder among skills may be a link to somewhere else."""
+    secret = skill(tmp_path / "elsewhere")
+    skills = tmp_path / "skills"
+    (skills / "refunds").mkdir(parents=True)
+    if way == "its file":
+        (skills / "refunds" / "SKILL.md").symlink_to(secret / "SKILL.md")
+    else:
+        (skills / "linked").symlink_to(secret, target_is_directory=True)
+
+    with pytest.raises(BuildError, match="leads out of its folder"):
+        read_skills([skills])
+
+
+def test_a_linked_folder_inside_a_skill_is_not_read(tmp_path: Path) -> None:
+    """What lies behind it is no part of the skill."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "key.md").write_text("the key")
+    folder = skill(tmp_path / "refunds")
+    (folder / "more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+
+    (read,) = read_skills([folder])
+
+    assert "the key" not in str(read.files)
