@@ -5,6 +5,7 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -182,6 +183,15 @@ class Settings(BaseSettings):
     def _is_url(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("give a URL that begins with http:// or https://")
+        try:
+            parts = urlsplit(url)
+            reachable = not url or (parts.hostname and " " not in parts.netloc and parts.port != 0)
+        except ValueError:  # a port that is none, or half an IPv6 address
+            raise ValueError("give a URL with a host, and with a port that is a number") from None
+        if not reachable:
+            raise ValueError("give a URL with a host, and with a port that is a number")
+        if parts.query or parts.fragment:
+            raise ValueError("give a URL without a query: what proves who you are belongs into headers")
         return url.rstrip("/")
 
     @field_validator("remotes", mode="before")

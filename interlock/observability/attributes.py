@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from interlock.core.canonical import Json
 from interlock.core.redaction import redact_text
@@ -95,6 +96,15 @@ class Content:
         if self.mode == "full" or len(cleaned) <= _MOST:
             return cleaned
         return f"{cleaned[:_MOST]} ... ({len(cleaned)} characters)"
+
+    def url(self, url: str) -> str:
+        """Where something is: without credentials or a query, and without the path in the mode `none`."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return ""
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path if self.mode != 'none' else ''}" if host else ""
 
     def value(self, value: Json) -> str:
         """A value as it may leave: text as it is, anything else as JSON."""

@@ -46,6 +46,10 @@ _ENDS = {
 _NOTABLE = 0.01
 """Seconds of waiting that are worth a word; handing a task out takes some itself."""
 _ID = re.compile(r"question q-[0-9a-f]{12}")
+_UNANSWERED = {
+    "expired": "Nobody answered in time.",
+    "withdrawn": "Nobody had answered when it was of no use any more.",
+}
 _KINDS = {
     "approve": "to approve",
     "clarify": "",
@@ -122,6 +126,11 @@ def _thought(attempt: AttemptStory) -> list[str]:
         gone = f"{count(fitted.cut, 'answer')} cut and {count(fitted.dropped, 'message')} replaced by notes"
         calls = count(fitted.times, "call")
         lines.append(f"{calls} of its model did not fit the window: {room}, with {gone}.")
+    if attempt.bypassed:
+        past = listed(list(dict.fromkeys(attempt.bypassed)))
+        lines.append(
+            f"Its body went past its doors to {past}: what was said and spent there is not recorded."
+        )
     if attempt.tried:
         lines.append(f"It had tried {listed(attempt.tried)}.")
     return [*lines, sentence(f"It would need {attempt.needs}")] if attempt.needs else lines
@@ -212,7 +221,7 @@ def _question(each: QuestionStory) -> list[str]:
         why = _ID.sub("the question", refused.why)
         lines.append("  " + sentence(f"An answer by {refused.by} was not taken: {why}"))
     if each.waited is None:
-        return [*lines, "  Nobody has answered."]
+        return [*lines, f"  {_UNANSWERED.get(each.unanswered, 'Nobody has answered.')}"]
     said = {True: "yes", False: "no"}.get(each.answer) if isinstance(each.answer, bool) else None
     comment = f", saying {shown(each.comment, 120)}" if each.comment else ""
     who, answer = harmless(each.by or "Somebody"), said or shown(each.answer, 120)

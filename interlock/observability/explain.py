@@ -208,6 +208,14 @@ def _question(facts: Sequence[Fact], fact: Fact, name: str, answer: Fact | None)
         not_covered=tuple(
             each.text("why") for each in of_kind(facts, "receipt.refused") if each.text("question") == name
         ),
+        unanswered=next(
+            (
+                each.kind.partition(".")[2]
+                for each in of_kind(facts, "question.expired", "question.withdrawn")
+                if (each.text("question"), each.task) == (name, fact.task)
+            ),
+            "",
+        ),
         asked_after=fact.after,
         answered_after=answer.after if answer else None,
     )

@@ -144,12 +144,12 @@ def _span(span: Span) -> Any:  # noqa: ANN401
         trace_id=bytes.fromhex(span.trace),
         span_id=bytes.fromhex(span.id),
         parent_span_id=bytes.fromhex(span.parent),
-        name=span.name,
+        name=_whole(span.name),
         kind=Message.SPAN_KIND_CLIENT if span.client else Message.SPAN_KIND_INTERNAL,
         start_time_unix_nano=_nanoseconds(span.begun.timestamp()),
         end_time_unix_nano=_nanoseconds(span.ended.timestamp()),
         attributes=_pairs(span.attributes),
-        status=Status(code=Status.STATUS_CODE_ERROR, message=str(status)) if span.failed else None,
+        status=Status(code=Status.STATUS_CODE_ERROR, message=_whole(str(status))) if span.failed else None,
         flags=0x01,
     )
 
@@ -161,7 +161,12 @@ def _nanoseconds(seconds: float) -> int:
 def _pairs(values: Mapping[str, Value]) -> "list[KeyValue]":
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-    return [KeyValue(key=name, value=_any(value)) for name, value in values.items()]
+    return [KeyValue(key=_whole(name), value=_any(value)) for name, value in values.items()]
+
+
+def _whole(text: str) -> str:
+    """Half a character cannot be written, and would cost the whole batch; a question mark stands for it."""
+    return text.encode(errors="replace").decode()
 
 
 def _any(value: Value) -> "AnyValue":
@@ -176,7 +181,6 @@ def _any(value: Value) -> "AnyValue":
         case float():
             return AnyValue(double_value=value)
         case str():
-            # Half a character cannot be written; a question mark stands for it.
-            return AnyValue(string_value=value.encode(errors="replace").decode())
+            return AnyValue(string_value=_whole(value))
         case list():
             return AnyValue(array_value=ArrayValue(values=[_any(each) for each in value]))

@@ -28,7 +28,7 @@ def agent(sent: Fact, back: Fact, content: Content) -> Attributes:
         "tried": content.value(back.body.get("tried")),
         "needs": content.words(back.note("needs")),
         "evidence": len(back.items("evidence")),
-        "artifacts": [str(each.get("name")) for each in back.items("artifacts")],
+        "artifacts": [content.words(str(each.get("name"))) or "a file" for each in back.items("artifacts")],
     }
     values = {
         a.AGENT_NAME: sent.note("agent") or back.actor,

@@ -26,6 +26,7 @@ _GUARDS: dict[str, tuple[str, Level]] = {
     "answer.refused": ("answer: refused", "WARNING"),
     "task.invalid": ("schema: quarantined", "ERROR"),
     "body.diverged": ("journal: diverged", "ERROR"),
+    "model.bypassed": ("doors: bypassed", "WARNING"),
 }
 
 
@@ -201,7 +202,8 @@ class Projection:
 
     def _remote(self, sent: Fact, fact: Fact, level: Level, told: dict[str, Json]) -> None:
         agent_name = sent.note("remote") or sent.actor
-        told |= {each: sent.body.get(each) for each in ("url", "peer", "turn", "sends", "message")}
+        told |= {each: sent.body.get(each) for each in ("peer", "turn", "sends", "message")}
+        told["url"] = self._content.url(sent.note("url"))
         status = self._content.words(fact.note("error") or fact.note("why"))
         answer = fact.body.get("answer") if fact is not sent else None
         values = observed("agent", level, status) | metadata(told) | self._put(sent.body.get("asked"), answer)
@@ -251,14 +253,15 @@ class Projection:
         words = self._content.words(fact.note("reason") or fact.note("why"))
         told = {
             each: fact.body.get(each)
-            for each in ("tool", "rule", "verdict", "policy", "call", "user", "question")
+            for each in ("tool", "rule", "verdict", "policy", "call", "user", "question", "model", "sent")
             if fact.body.get(each)
         }
         self._add(fact, name, observed("guardrail", level, words) | metadata(told))
 
     def _decided(self, fact: Fact) -> None:
         told = fact.part("resolution")
-        values = observed("span") | metadata({"about": told.get("about"), "rule": told.get("rule")})
+        about = self._content.words(str(told.get("about") or ""))  # such as an order and its state
+        values = observed("span") | metadata({"about": about, "rule": told.get("rule")})
         self._add(fact, "conflict", values | self._put(None, dict(told)))
 
     def _judged(self, fact: Fact) -> None:

@@ -172,6 +172,8 @@ class AttemptStory(BaseModel, frozen=True, extra="forbid"):
     """What its model read up, as `skill/file`."""
     fitted: FittedStory | None = None
     """Absent where every conversation had room."""
+    bypassed: tuple[str, ...] = ()
+    """Models that its body asked past its doors, or tried to."""
     status: str = ""
     """How it ended; empty while it has not."""
     output: Json = None
@@ -264,6 +266,8 @@ class QuestionStory(BaseModel, frozen=True, extra="forbid"):
     refused: tuple[RefusedAnswer, ...] = ()
     not_covered: tuple[str, ...] = ()
     """Why the yes did not cover a call, where one was refused."""
+    unanswered: str = ""
+    """`expired` or `withdrawn`, where it ended without an answer."""
     asked_after: float
     answered_after: float | None = None
 

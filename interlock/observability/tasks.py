@@ -89,6 +89,7 @@ def _attempt(
         models=model_calls(facts),
         skills=tuple(f"{f.text('skill')}/{f.text('file')}" for f in of_kind(facts, "skill.loaded")),
         fitted=_fitted(list(of_kind(facts, "context.fitted"))),
+        bypassed=tuple(_past(f) for f in of_kind(facts, "model.bypassed")),
         quarantined=invalid.text("why") if invalid else "",
         judge=judged.text("judge") if judged else None,
         diverged=left_out[-1] if left_out else "",
@@ -96,6 +97,11 @@ def _attempt(
         executions=1 + len(again),
     )
     return story if back is None else _ended(story, back)
+
+
+def _past(fact: Fact) -> str:
+    """The model, and whether it was kept from it."""
+    return fact.text("model") + ("" if fact.body.get("sent", True) else " (it was not let)")
 
 
 def _fitted(facts: Sequence[Fact]) -> FittedStory | None:
