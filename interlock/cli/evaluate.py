@@ -144,6 +144,8 @@ def add(
     seen, evidence = asyncio.run(read())
     if not seen.ticket:
         raise BadInput(f"run {run} has no request any more that a case could be made of.")
+    if suite is not None and Path(suite).name != suite:
+        raise BadInput(f"{suite!r} is no name of a suite: it is the name of a folder in evals/.")
     chosen = suite or seen.run.graph
     if "/" in chosen or "\\" in chosen:
         raise BadInput(f"run {run} is of {chosen!r}: say with --suite where its case belongs.")
@@ -219,6 +221,8 @@ def compare(
 
     project.settings()
     read = Suite.read(suite, Path.cwd())
+    if plot and not Path(plot).resolve().parent.is_dir():  # told before anything is played and paid
+        raise BadInput(f"the plot {plot!r} cannot be written: there is no such folder.")
     chosen = variants_of(variant or (), read.settings.variants, Path.cwd())
     comparison: Comparison = asyncio.run(
         work(read, Path.cwd(), chosen, held_out=held_out, only=tuple(case or ()), done=_Progress())

@@ -22,6 +22,9 @@ from interlock.evaluation.world import Seen
 ADDED = "added.jsonl"
 """Where cases made of runs go, beside the cases that people wrote."""
 
+_FILES = (".txt", ".json", ".md")
+"""Endings by which a single word is meant for a file, and not for an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
@@ -242,7 +245,10 @@ def _check(row: dict[str, Json]) -> None:
 def _file_or_text(given: str) -> str:
     if not given or "\n" in given or len(given) > 255:
         return given
+    file = Path(given)
+    if not file.is_file() and file.suffix in _FILES and not any(map(str.isspace, given)):
+        raise BadInput(f"--corrected {given!r} looks like a file, and there is none: give the answer itself.")
     try:
-        return Path(given).read_text(encoding="utf-8") if Path(given).is_file() else given
+        return file.read_text(encoding="utf-8") if file.is_file() else given
     except (OSError, ValueError) as error:
         raise BadInput(f"--corrected {given!r} cannot be read: {type(error).__name__}.") from error

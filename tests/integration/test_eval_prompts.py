@@ -254,6 +254,25 @@ def test_models_and_prompts_are_compared_side_by_side(
     assert (project / "trade.svg").read_text().startswith("<svg")
 
 
+def test_places_that_cannot_be_written_are_told_first(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plot without a folder costs no case; a case goes into no folder beside the suites."""
+    ticket = project / "ticket.json"
+    ticket.write_text('{"id": "real", "text": "Hello."}')
+    run = json.loads(interlock(capsys, "run", "desk", "--input", str(ticket), "--json")[1])["run_id"]
+    both = ("--variant", "a=desk", "--variant", "b=desk,prompt=clerk:none.md")
+
+    plot = interlock(capsys, "eval", "compare", "desk", *both, "--plot", "nowhere/trade.svg")
+    prompt = interlock(capsys, "eval", "compare", "desk", *both)
+    beside = interlock(capsys, "eval", "add", run, "--suite", "../other")
+
+    assert plot[0] == prompt[0] == beside[0] == 2
+    assert "'nowhere/trade.svg' cannot be written: there is no such folder" in plot[2]
+    assert "none.md' cannot be read: No such file or directory." in prompt[2]
+    assert "'../other' is no name of a suite" in beside[2]
+
+
 def test_a_run_becomes_a_case_that_plays_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What it came to is expected from now on; the label goes beside it, and the judge is held against it."""
     suite = project / "evals" / "desk"

@@ -102,6 +102,7 @@ def test_a_correction_says_what_would_have_been_right(tmp_path: Path) -> None:
     [
         ('{"reply": "No.", "mood": 1}', "has 'mood'"),
         ("{broken", "looks like JSON"),
+        ("answer.txt", "looks like a file, and there is none"),
         ('{"expect": []}', "is an object"),
         ('{"expect": {"outcome": "great"}}', "expect.outcome"),
     ],
