@@ -25,6 +25,7 @@ _STANDINGS: dict[int, Standing] = {
     TaskState.TASK_STATE_INPUT_REQUIRED: "asks",
     TaskState.TASK_STATE_AUTH_REQUIRED: "wants_auth",
 }
+_LONGEST_ID = 64
 _ANSWER = "answer"
 """Id of the artifact that is the answer, where a peer of ours also streams others."""
 
@@ -72,22 +73,40 @@ class Gathering:
         """Starts with nothing heard."""
         self._task = Task()
         self._message: Message | None = None
+        self._places: dict[str, int] = {}
+        """Id of an artifact -> where it stands."""
+        self._moved_on = False
+        """The last message of the history is what the status said before."""
+
+    @property
+    def task(self) -> str:
+        """The peer's id of the task; empty until one was named."""
+        return (self._message.task_id if self._message is not None else "") or self._task.id
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands by now."""
+        return "completed" if self._message is not None else _standing(self._task)
 
     def take(self, event: StreamResponse) -> None:
-        """Adds an event; one without a known payload says nothing and is left out."""
+        """Adds an event; one that says nothing known, or speaks of another task, is left out.
+
+        A stream may have any number of events, so each costs the same, however many came before.
+        """
         kind = event.WhichOneof("payload")
-        if kind == "message":
+        if kind == "message" and self._ours(event.message.task_id):
             self._message = event.message
-        elif kind == "task":
+        elif kind == "task" and self._ours(event.task.id):
             self._task.CopyFrom(event.task)
-        elif kind == "status_update":
+            self._places = {a.artifact_id: n for n, a in enumerate(self._task.artifacts)}
+            self._moved_on = False
+        elif kind == "status_update" and self._ours(event.status_update.task_id):
             update = event.status_update
             self._named(update.task_id, update.context_id)
-            if self._task.status.message.parts:
-                self._task.history.append(self._task.status.message)
+            self._move_on()
             self._task.status.CopyFrom(update.status)
             self._task.metadata.MergeFrom(update.metadata)
-        elif kind == "artifact_update":
+        elif kind == "artifact_update" and self._ours(event.artifact_update.task_id):
             piece = event.artifact_update
             self._named(piece.task_id, piece.context_id)
             self._add(piece.artifact, piece.append)
@@ -98,18 +117,30 @@ class Gathering:
             return of_message(self._message, self._task)
         return of_task(self._task)
 
+    def _ours(self, task: str) -> bool:
+        """Says whether an event is about the task that was named first, or names none."""
+        return not task or not self._task.id or task == self._task.id
+
+    def _move_on(self) -> None:
+        """Keeps what the status says now, since the answer may turn out to be that; only the last is."""
+        if self._task.status.message.parts:
+            if self._moved_on:
+                self._task.history.pop()
+            self._task.history.append(self._task.status.message)
+            self._moved_on = True
+
     def _named(self, task: str, context: str) -> None:
         self._task.id = self._task.id or task
         self._task.context_id = self._task.context_id or context
 
     def _add(self, artifact: Artifact, append: bool) -> None:
-        known = next((a for a in self._task.artifacts if a.artifact_id == artifact.artifact_id), None)
-        if known is None:
+        place = self._places.setdefault(artifact.artifact_id, len(self._task.artifacts))
+        if place == len(self._task.artifacts):
             self._task.artifacts.append(artifact)
         elif append:
-            known.parts.extend(artifact.parts)
-        else:
-            known.CopyFrom(artifact)  # sent whole, also where it had come in pieces before
+            self._task.artifacts[place].parts.extend(artifact.parts)
+        else:  # sent whole, also where it had come in pieces before
+            self._task.artifacts[place].CopyFrom(artifact)
 
 
 def of_message(message: Message, task: Task | None = None) -> Heard:
@@ -127,7 +158,7 @@ def of_task(task: Task) -> Heard:
     """A task as it stands."""
     status = task.status.message
     words = _said(status.parts, "\n")
-    standing = _STANDINGS.get(task.status.state, "working")
+    standing = _standing(task)
     content = _content(task, words) if standing == "completed" else Heard()
     question = next((q for q in map(asked, _data(status.parts)) if q is not None), None)
     return replace(
@@ -137,11 +168,20 @@ def of_task(task: Task) -> Heard:
         context=task.context_id,
         words=words.text,
         beside=None if question else words.data,
-        about=question.question if question else status.message_id or digest(words.text)[:16],
+        about=question.question if question else _name(status.message_id or words.text),
         question=question,
         outcome=_outcome(task.metadata),
         seen=frozenset(message.message_id for message in task.history),
     )
+
+
+def _standing(task: Task) -> Standing:
+    return _STANDINGS.get(task.status.state, "working")
+
+
+def _name(said: str) -> str:
+    """An id as it is, and anything longer by its digest."""
+    return said if 0 < len(said) <= _LONGEST_ID and said.isprintable() else digest(said)[:16]
 
 
 def _outcome(metadata: Struct) -> str:
@@ -165,10 +205,12 @@ def _content(task: Task, status: Heard) -> Heard:
 
 def _joined(parts: Sequence[Heard]) -> Heard:
     """Several artifacts as one answer; one that only repeats what came before is left out."""
-    texts: list[str] = []
-    for each in parts:
-        if each.text and each.text not in ("".join(texts), *texts):
-            texts.append(each.text)
+    texts: dict[str, None] = {}
+    size = 0
+    for text in (each.text for each in parts if each.text):
+        if text not in texts and not (len(text) == size and text == "".join(texts)):
+            texts[text] = None
+            size += len(text)
     found: list[Json] = [each.data for each in parts if each.data is not None]
     return Heard(text="\n\n".join(texts), data=_one(found), files=sum(each.files for each in parts))
 

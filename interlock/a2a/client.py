@@ -34,9 +34,9 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 
 from interlock.a2a.answers import ENDED, Gathering, Heard, of_task
-from interlock.a2a.peer_cards import BINDINGS, Found, Unreached, resolve
 from interlock.a2a.envelope import EXTENSION
 from interlock.a2a.lenient import LenientTransport, TooLarge
+from interlock.a2a.peer_cards import BINDINGS, Found, Unreached, resolve
 from interlock.a2a.place import Place, same_host
 from interlock.core.canonical import Json
 from interlock.errors import RemoteFailed
@@ -45,6 +45,8 @@ _TIMES = httpx.Timeout(30.0, connect=5.0, write=15.0, pool=5.0)
 _CARD_S = 300.0
 """Seconds for which a card is kept."""
 _PAGES = 5
+_LONGEST_ID = 1_000
+"""Characters of an id that a peer may give: it is stored, and sent back with every call."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _LATER = (408, 425, 429, 503)
 """Answers that say: not now. All others in the 300s and 400s would come again."""
@@ -201,16 +203,17 @@ class Peer:
             async with aclosing(cast("AsyncGenerator[StreamResponse]", stream)) as events:
                 async for event in events:
                     gathering.take(event)
-                    heard = gathering.heard()
-                    if heard.standing in ENDED or heard.standing in ("asks", "wants_auth"):
+                    if gathering.standing != "working" or len(gathering.task) > _LONGEST_ID:
                         break
-                    if heard.task and not named:
+                    if gathering.task and not named:
                         named = True
-                        yield heard
+                        yield gathering.heard()
         except Exception as error:
-            if not gathering.heard().task:
+            if not gathering.task:
                 raise self._failure(error) from error
         last = gathering.heard()
+        if max(len(last.task), len(last.context)) > _LONGEST_ID:
+            raise Refused(f"{self.place.url} names its task by more than {_LONGEST_ID} characters.")
         if not last.task and last.standing not in ENDED:
             raise Lost(f"{self.place.url} took the message and named no task and no answer.")
         if last.standing == "completed" and last.empty and last.task:

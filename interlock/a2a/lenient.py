@@ -9,6 +9,8 @@ import httpx
 
 MOST_BYTES = 16 * 1024 * 1024
 """Bytes that one response may have, a whole stream included."""
+MOST_VALUES = 100_000
+"""Values that one document may have: to read so many takes a second in which nothing else moves."""
 _NAIVE = re.compile(rb'"timestamp"\s*:\s*"\d{4}-\d\d-\d\dT[\d:.]+"')
 _BARE = re.compile(rb'"kind"\s*:\s*"(?:artifact|status)-update"')
 _NAMES = {"artifact-update": "artifactUpdate", "status-update": "statusUpdate"}
@@ -87,11 +89,16 @@ class _Bounded(httpx.AsyncByteStream):
             if self._by_line and b"\n" in chunk:
                 lines = bytes(held).split(b"\n")
                 held = bytearray(lines.pop())
-                yield b"".join(mended(line, self._current) + b"\n" for line in lines)
-        yield mended(bytes(held), self._current)
+                yield b"".join(self._readable(line) + b"\n" for line in lines)
+        yield self._readable(bytes(held))
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+    def _readable(self, document: bytes) -> bytes:
+        if document.count(b",") > MOST_VALUES:
+            raise TooLarge(f"the response has more than {MOST_VALUES} values", request=self._request)
+        return mended(document, self._current)
 
 
 def mended(line: bytes, current: bool = True) -> bytes:

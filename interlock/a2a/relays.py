@@ -28,7 +28,7 @@ def kept(heard: Heard) -> dict[str, Json]:
         schema = {}
     return {
         "about": heard.about,
-        "words": redact_text(heard.words)[:_WORDS],
+        "words": _legible(redact_text(heard.words)[:_WORDS]),
         "data": redact(heard.beside) if len(canonical(heard.beside)) <= _SCHEMA else None,
         "question": question.question if question else "",
         "kind": question.kind if question else "",
@@ -41,7 +41,7 @@ async def relay(scope: TaskScope, row: RemoteTask) -> Question:
     """Asks our person what the remote agent asks, in its words, marked as its own."""
     asked = row.asked or {}
     words = str(asked.get("words") or "")
-    said = " ".join(words.split())[:_TITLE] or "(it said nothing)"
+    said = " ".join(words.split())[:_TITLE].replace('"', "'") or "(it said nothing)"
     who = f"The remote agent {row.agent}"
     if asked.get("authorize"):
         title = f'{who} waits until it is let in or released: "{said}" Is that done?'
@@ -85,6 +85,11 @@ def _in_words(answer: Json, beside: bool) -> Json:
         with suppress(ValueError, RecursionError):
             return cast("Json", json.loads(answer))
     return "Yes." if answer is True else answer
+
+
+def _legible(words: str) -> str:
+    """Without controls and direction marks, by which words pass for something else where they are shown."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in words)
 
 
 def said_no(question: Question) -> bool:
