@@ -197,12 +197,18 @@ async def _answer(app: _TapeBound, recording: Recording, given: set[str]) -> boo
 
 
 def _then(question: Question, recording: Recording, given: set[str]) -> Question | None:
-    """The recorded question like this one: of the same id, or, of a graph's own, with the same words."""
+    """The recorded question like this one: of the same id, or with the same words to the same people.
+
+    The id of what a graph body's node asks has LangGraph's name of that node in it, which is never the same.
+    """
     ended = [q for q in recording.questions if q.state == "answered" or q.id in recording.expired]
     over = [q for q in ended if q.id not in given]
     same = [q for q in over if q.id == question.id]
-    alike = [q for q in over if q.interrupt and (q.task, q.title) == (question.task, question.title)]
-    return next(iter(same or (alike if question.interrupt else [])), None)
+    return next(iter(same or [q for q in over if _words(q) == _words(question)]), None)
+
+
+def _words(question: Question) -> tuple[str, str, str, str]:
+    return question.task, question.kind, question.title, question.whom
 
 
 def _as_then(question: Question, then: Question) -> Answer:
