@@ -86,7 +86,7 @@ class ModelGateway:
         self._routes = Routes(routes)
         self._clock = clock or SystemClock()
         self._providers: dict[int, Provider] = {}
-        self._cooling: dict[int, float] = {}
+        self._cooling: dict[object, float] = {}
         self._http: httpx.AsyncClient | None = None
         self._making = Lock()
 
@@ -242,7 +242,7 @@ class ModelGateway:
         name = provider.candidate.model
         asked.passed.append(Passed(model=name, why=failed.kind, seconds=took, tokens=taken + given, usd=usd))
         if failed.cooling_s is not None:
-            self._cooling[id(provider.candidate)] = self._clock.monotonic() + failed.cooling_s
+            self._cooling[_whose_limit(provider.candidate)] = self._clock.monotonic() + failed.cooling_s
         if failed.ours:
             raise ModelRefused(
                 f"model route {asked.route!r}: {name} refused the request as it was put ({failed.kind}); "
@@ -251,7 +251,7 @@ class ModelGateway:
             )
 
     def _rests_s(self, provider: Provider) -> float:
-        return self._cooling.get(id(provider.candidate), 0.0) - self._clock.monotonic()
+        return self._cooling.get(_whose_limit(provider.candidate), 0.0) - self._clock.monotonic()
 
     def _provider(self, candidate: Candidate) -> Provider:
         provider = self._providers.get(id(candidate))
@@ -297,6 +297,11 @@ def _reply(
         finish=said.finish,
         passed=tuple(asked.passed),
     )
+
+
+def _whose_limit(candidate: Candidate) -> object:
+    """What a rate limit holds for: the same model under the same key, in whichever route it stands."""
+    return id(candidate) if candidate.chat is not None else (candidate.model, candidate.url, candidate.key)
 
 
 def _not_asked(provider: Provider, why: str) -> Passed:

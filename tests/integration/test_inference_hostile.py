@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from interlock.core.limits import Deadline
 from interlock.core.models import ModelCall
 from interlock.errors import BadInput, BudgetExceeded, ModelUnavailable
 from interlock.inference.failures import failure
@@ -136,6 +137,20 @@ async def test_who_only_rests_costs_nothing_and_hides_no_cost() -> None:
 
     assert [(each.why, each.usd) for each in second.passed] == [("resting after a rate limit", Decimal(0))]
     assert second.usd == Decimal("0.00015")
+
+
+async def test_a_rate_limit_holds_in_every_route() -> None:
+    """A model that asked for time on one route is left alone on the others, too."""
+    async with ModelServer([Refuses(429, retry_after_s=60), GOOD]) as server:
+        routes = {name: [Candidate("m", url=server.url)] for name in ("default", "careful")}
+        async with ModelGateway(routes) as gateway:
+            for name, why in (("careful", "rate limited"), ("default", "resting after a rate limit")):
+                with pytest.raises(ModelUnavailable, match=why):
+                    await gateway.reply(
+                        name, asking(), budget=pool(), deadline=Deadline.after(2, monotonic), heard=None
+                    )
+
+        assert len(server.book) == 1
 
 
 async def test_what_was_spent_before_the_budget_ended_is_told() -> None:

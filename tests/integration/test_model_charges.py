@@ -140,6 +140,23 @@ async def test_explain_tells_that_no_model_answered(tmp_path: Path) -> None:
     assert run.outcome == "resolved" and "m0: error 500" in story and "Where?" in story
 
 
+async def test_a_second_attempt_asks_again(tmp_path: Path) -> None:
+    """The first attempt's model failed, and that is not replayed to the second one; its own reply is."""
+    seen: list[str] = []
+
+    async def body(ticket: Ticket, doors: Doors) -> str:
+        seen.append((await doors.think("Where?")).text)
+        await doors.ask("Really?")
+        return seen[-1]
+
+    async with behind([Refuses(500), "here", "elsewhere"]) as (gateway, (server,)):
+        run, told, _ = await ran(supervised(body), tmp_path, gateway)
+
+    assert (run.outcome, seen, len(server.book)) == ("resolved", ["here", "here"], 2)
+    assert [each["kind"] for each in told] == ["model.failed", "model.called"]
+    assert run.spend.model_calls == 2
+
+
 async def test_the_same_question_twice_at_once_has_two_answers(tmp_path: Path) -> None:
     """Asked side by side and run again after a person's answer: each call gets its own reply once more."""
     seen: list[list[str]] = []

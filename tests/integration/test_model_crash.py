@@ -58,14 +58,14 @@ async def test_a_conversation_goes_on_where_its_process_died(tmp_path: Path, die
 
     async with desk.app() as app:
         (run,) = await app.stores.runs.list()
-        ended = await _resumed(app, run.id)
+        ended = await resumed(app, run.id)
 
     assert (ended.outcome, desk.shop.rows()) == ("resolved", [("A-1001", "49.90")])
     # A reply is stored as soon as it is there: nobody is asked for it, or paid, a second time.
     assert len(desk.model.heard) == 3 - died_at
 
 
-async def _resumed(app: Any, run: str) -> Any:
+async def resumed(app: Any, run: str) -> Any:
     """The run, gone on with as soon as the dead worker's lease is over."""
     async with asyncio.timeout(30):
         while True:

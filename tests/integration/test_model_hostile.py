@@ -1,5 +1,11 @@
 """Prompt bodies whose model is out to be paid twice, or whose process dies in the middle."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +13,9 @@ import pytest
 
 from interlock.core.limits import Budget, Deadline
 from interlock.core.models import ModelCall, ModelReply
+from tests.desk import Refund, Shop
 from tests.integration.test_model_bodies import DONE, Desk, bodies, many_payments
+from tests.integration.test_model_crash import ROOT, resumed
 from tests.prompts import Actor, Said
 
 SMALL: dict[str, Any] = {"order_id": "A-1001", "amount": "49.90"}
@@ -53,8 +61,7 @@ async def test_calls_of_one_id_are_told_apart(tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize("asks_first", [True, False])
 async def test_an_effect_beside_one_that_needs_a_yes(tmp_path: Path, asks_first: bool) -> None:
     """One reply, two payments, one yes: each is made once, in whichever order the model named them."""
-    calls: list[tuple[str, Any]] = [(CALL, LARGE), (CALL, SMALL)]
-    desk = Desk(tmp_path, [calls if asks_first else calls[::-1], DONE])
+    desk = Desk(tmp_path, two_payments(asks_first))
 
     run, lines = await desk.run()
 
@@ -71,3 +78,77 @@ async def test_words_that_nobody_can_read(tmp_path: Path, text: str) -> None:
     run, _ = await desk.run()
 
     assert run.state in ("completed", "failed") and "Error" not in run.reason
+
+
+class DyingShop(Shop):
+    """Its process is killed right after it paid more, or less, than a hundred."""
+
+    large = False
+    before = False
+
+    def _pay_back(self) -> Callable[..., Awaitable[Refund]]:
+        paid = super()._pay_back()
+
+        async def pay_back(order_id: str, amount: Decimal, key: str = "") -> Refund:
+            """Pays money back to the customer."""
+            dies = (amount > 100) == self.large
+            if dies and self.before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done = await paid(order_id, amount, key)
+            if dies:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return done
+
+        return pay_back
+
+
+_DIES = """
+import asyncio, sys
+from pathlib import Path
+from tests.integration import test_model_bodies, test_model_hostile as hostile
+hostile.DyingShop.large, hostile.DyingShop.before = sys.argv[2] == "large", sys.argv[3] == "before"
+test_model_bodies.Shop = hostile.DyingShop
+asyncio.run(hostile.Desk(Path(sys.argv[1]), hostile.two_payments(sys.argv[4] == "first")).run())
+"""
+
+
+def two_payments(asks_first: bool) -> list[Said]:
+    """One reply with a payment that needs a yes and one that does not; then the result."""
+    calls: list[tuple[str, Any]] = [(CALL, LARGE), (CALL, SMALL)]
+    return [calls if asks_first else calls[::-1], DONE]
+
+
+@pytest.mark.parametrize(
+    ("which", "when", "order"),
+    [
+        ("small", "before", "first"),
+        ("small", "after", "second"),
+        ("large", "before", "second"),
+        ("large", "after", "first"),
+    ],
+)
+async def test_a_process_that_dies_between_two_payments(
+    tmp_path: Path, which: str, when: str, order: str
+) -> None:
+    """Killed before or after either of them reached the book: each stands in it once in the end."""
+    done = subprocess.run(
+        [sys.executable, "-c", _DIES, str(tmp_path), which, when, order],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    desk = Desk(tmp_path, [DONE])
+
+    async with desk.app() as app:
+        (run,) = await app.stores.runs.list()
+        ended = await resumed(app, run.id)
+        while ended.state in ("waiting_for_approval", "blocked"):
+            for question in await app.questions(run.id):
+                await app.answer(question.id, yes=True)
+            ended = await app.resume(run.id)
+
+    assert sorted(desk.shop.rows()) == [("A-1001", "49.90"), ("A-1002", "250.00")]
+    assert (ended.outcome, len(desk.model.heard)) == ("resolved", 1)
