@@ -110,6 +110,10 @@ def _model(who: str, actor: str, body: Body) -> str:
     return f"{who}: asked a model{told}{_took(body)}"
 
 
+def _remote_answered(who: str, actor: str, body: Body) -> str:
+    return f"{who}: its remote agent {'gave no answer' if body.get('error') else 'answered'}{_took(body)}"
+
+
 def _question(who: str, actor: str, body: Body) -> str:
     return f"{who}: asked {_name(body.get('whom') or 'owner')} ({_name(body.get('question'))})"
 
@@ -174,6 +178,10 @@ _LINES: dict[str, Say] = {
     "effect.settled": _effect("was settled by a person"),
     "effect.compensated": _effect("was taken back"),
     "model.called": _model,
+    "model.failed": _says("no model answered"),
+    "remote.sent": _says("asked its remote agent"),
+    "remote.answered": _remote_answered,
+    "remote.canceled": _says("told its remote agent to stop"),
     "question.asked": _question,
     "question.answered": _answered,
     "answer.refused": lambda who, actor, body: f"{who}: an answer by {actor} was not taken",
