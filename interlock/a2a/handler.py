@@ -186,9 +186,11 @@ class TaskHandler(RequestHandler):
         validate_history_length(params.configuration)
         config = params.configuration.task_push_notification_config
         wants_pushes = params.configuration.HasField("task_push_notification_config")
+        message = params.message
         if wants_pushes:
             await self._told_to.check(config)
-        message = params.message
+            if message.task_id and not (await host.view(message.task_id, who)).own:
+                raise BadInput(f"notifications about task {message.task_id} are for its owner to ask for.")
         if len(message.message_id) > _LONGEST_ID:
             raise BadInput(f"a messageId has at most {_LONGEST_ID} characters.")
         if message.task_id:

@@ -11,12 +11,13 @@ import httpx
 import pytest
 from a2a.helpers.proto_helpers import new_data_part, new_message
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import TaskNotCancelableError
+from a2a.utils.errors import InvalidParamsError, TaskNotCancelableError
 from pydantic import BaseModel
 
 from interlock import Agent, Doors
 from interlock.server.host import Host
 from interlock.server.identity import LARGEST
+from interlock.settings import ServeSettings
 from tests import served
 from tests.desk import Shop, desk
 from tests.served import Note
@@ -259,6 +260,29 @@ async def test_who_answers_for_somebody_else_is_not_told_how_it_came_out(tmp_pat
     assert not any(event.HasField("artifact_update") for event in events)
     assert "is done" in told.text
     assert "outcome" not in told.text
+
+
+async def test_who_answers_for_somebody_else_does_not_take_their_notifications(tmp_path: Path) -> None:
+    """A push configuration that comes with an answer must be the owner's; nothing was answered by it."""
+    shop = Shop(tmp_path / "shop.db", total="250.00")
+    serve = ServeSettings(push_hosts=("127.0.0.1",), push_http=True)
+
+    def wish(who: str) -> dict[str, Any]:
+        config = pb.TaskPushNotificationConfig(id="p-1", url=f"http://127.0.0.1:9/{who}", token=who)
+        return {"task_push_notification_config": config}
+
+    async with served.running(tmp_path, desk(shop).build(), serve=serve) as server:
+        ann = await server.client(streaming=False)
+        lea = await server.client("lea", streaming=False)
+        task = await served.sent(ann, served.say("my parcel is lost", configuration=wish("ann")))
+        with pytest.raises(InvalidParamsError, match="owner"):
+            await served.sent(lea, served.say("yes", task_id=task.id, configuration=wish("lea")))
+        of_task = pb.ListTaskPushNotificationConfigsRequest(task_id=task.id)
+        kept = (await ann.list_task_push_notification_configs(of_task)).configs
+        asked = await lea.get_task(pb.GetTaskRequest(id=task.id))
+
+    assert [(config.url, config.token) for config in kept] == [("http://127.0.0.1:9/ann", "ann")]
+    assert served.state_of(asked) == "input_required"
 
 
 async def test_a_fault_over_mcp_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
