@@ -98,13 +98,27 @@ class Answers(AgentMiddleware[Any, Any, Any]):
             told = Told("Taken.") if done is not None else Told(problem, refused=True)
             return [_answer(endings[0], told)], done
         answers = [self._not_alone(call, endings) for call in endings]
-        calls = _earlier(before)
-        for call in others:
-            problem = self._repeated(call, calls) if self._loops else ""
-            calls.append((call, None))
-            if problem:
-                answers.append(_answer(call, refusal(problem)))
+        if self._loops:
+            answers += self._refused(others, before)
         return answers, None
+
+    def _refused(self, calls: Sequence[ToolCall], before: Sequence[BaseMessage]) -> list[BaseMessage]:
+        """Answers to those calls that are not made once more."""
+        # Each call is named once: a reply may hold hundreds, and comparing each with each blocks every run.
+        alike: dict[tuple[str, str], list[ToolMessage | None]] = {}
+        for call, answer in _earlier(before):
+            alike.setdefault(self._named(call), []).append(answer)
+        answers: list[BaseMessage] = []
+        for call in calls:
+            same = alike.setdefault(self._named(call), [])
+            if problem := self._repeated(call, same):
+                answers.append(_answer(call, refusal(problem)))
+            same.append(None)
+        return answers
+
+    def _named(self, call: ToolCall) -> tuple[str, str]:
+        """Equal for calls that mean the same."""
+        return call["name"], self._toolbox.same(call["name"], call["args"])
 
     def _ending(self, call: ToolCall) -> tuple[object, str]:
         """The result that a call is; else what is wrong with it."""
@@ -165,15 +179,12 @@ class Answers(AgentMiddleware[Any, Any, Any]):
             raise Unusable(raw)
         return f"{REFUSED}{told}"
 
-    def _repeated(self, call: ToolCall, calls: Sequence[Call]) -> str:
-        """Why a call is not made once more; empty if it may be made.
+    def _repeated(self, call: ToolCall, same: Sequence[ToolMessage | None]) -> str:
+        """Why a call is not made once more, going by the answers to the same one; empty if it may be made.
 
         Raises:
             Unusable: if the model goes on with it all the same.
         """
-        name, key = call["name"], self._toolbox.same(call["name"], call["args"])
-        alike = [(other, answer) for other, answer in calls if other["name"] == name]
-        same = [answer for other, answer in alike if self._toolbox.same(name, other["args"]) == key]
         done = [text_of(answer.content) for answer in same if answer and answer.status != "error"]
         refused = any(answer is not None and answer.artifact for answer in same)
         if self._toolbox.changes(call["name"]) and (done or None in same):

@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain.agents.middleware.types import ModelRequest, ModelResponse
+from langchain_core.messages import AIMessage
+from pydantic import TypeAdapter
 
 from interlock.core.limits import Budget, Deadline
 from interlock.core.models import ModelCall, ModelReply
+from interlock.inference.answers import Answers
+from interlock.inference.chat import RoutedChat
+from interlock.inference.toolbox import Toolbox
 from tests.desk import Refund, Shop
 from tests.integration.test_model_bodies import DONE, Desk, bodies, many_payments
 from tests.integration.test_model_crash import ROOT, resumed
@@ -56,6 +62,34 @@ async def test_calls_of_one_id_are_told_apart(tmp_path: Path, name: str) -> None
     assert (tmp_path / "till.txt").read_text().splitlines() == ["5"]
     assert run.outcome == "resolved"
     assert "this was done already" in str(desk.model.heard[2].messages[-1].content)
+
+
+class Counting(Toolbox):
+    """Counts how often a call is named."""
+
+    named = 0
+
+    def same(self, name: str, arguments: Any) -> str:
+        """As it is, counted."""
+        self.named += 1
+        return super().same(name, arguments)
+
+
+async def test_a_reply_of_many_calls_is_read_in_one_go(tmp_path: Path) -> None:
+    """A thousand calls are named a thousand times, not once for each pair: other runs go on meanwhile."""
+    toolbox = Counting([many_payments(tmp_path)], None)  # type: ignore[arg-type]
+    calls: Any = [
+        {"name": "till__pay", "args": {"amount": f"{n % 900}"}, "id": f"c{n}"} for n in range(1_000)
+    ]
+
+    async def handler(request: Any) -> Any:
+        return ModelResponse(result=[AIMessage("", tool_calls=calls)])
+
+    answers = Answers(TypeAdapter(Refund), toolbox, "payer")
+    response: Any = await answers.awrap_model_call(ModelRequest(model=RoutedChat(), messages=[]), handler)
+
+    assert toolbox.named == 1_000
+    assert len(response.result) == 1 + 100  # the reply, and a refusal of each call that stands in it twice
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
