@@ -1,6 +1,7 @@
 """Settings: `[tool.interlock]` in pyproject.toml, and `INTERLOCK_*` in the environment, which wins."""
 
 import os
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -226,8 +227,11 @@ def load(**given: Any) -> Settings:  # noqa: ANN401
         return Settings(**given)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors())
-    except (SettingsError, OSError) as error:
-        told = str(error)
+    except SettingsError as error:  # such as a list that is not given as JSON
+        field = re.search(r'field "(\w+)"', str(error))
+        told = f"{field[1]}: it is not JSON" if field else "one of them is not JSON"
+    except OSError as error:
+        told = f"pyproject.toml: {error.strerror}"
     except ValueError as error:  # pyproject.toml is no TOML, or no text at all
         told = f"pyproject.toml: {error}"
     raise BadInput(f"the settings cannot be used ({told}): see [tool.interlock] and INTERLOCK_*.")

@@ -1,7 +1,7 @@
 """After the join: conflicts, closing tasks, the aggregator's verdict, and delivery. The only exit."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -59,7 +59,7 @@ class Assembly(Generic[Response]):
             scope.note("conflict.decided", {"resolution": resolution}, resolution.about)
         worked = [r for r in results.values() if r.task != PLAN]
         if worked and all(r.status == "failed" for r in worked):
-            why = "; ".join(r.why for r in worked if r.code != "need_missing")
+            why = _joined([r.why for r in worked if r.code != "need_missing"])
             await context.move(scope, "failed", why)
             return {"verdict": "failed", "why": why}
         await scope.flush()
@@ -156,7 +156,12 @@ class Assembly(Generic[Response]):
 
     def _reason(self, results: Mapping[str, Stored]) -> str:
         short = [f"{r.task}: {r.why}{_needing(r)}" for r in results.values() if r.why]
-        return "; ".join(short) or "every task completed"
+        return _joined(short) or "every task completed"
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    """Several sentences as one; only the last keeps its full stop."""
+    return "; ".join([*(each.removesuffix(".") for each in sentences[:-1]), *sentences[-1:]])
 
 
 def _needing(result: Stored) -> str:

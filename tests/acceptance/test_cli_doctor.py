@@ -134,3 +134,27 @@ def test_a_drawing_marks_prompts_and_remote_agents(small: Front) -> None:
 
     assert "prompt = writer@" in drawn and "model route = careful" in drawn
     assert "remote = http" in drawn and "127.0.0.1" in drawn
+
+
+def test_a_setting_that_is_not_json_is_named(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor names it, and other commands stop with one sentence that does."""
+    monkeypatch.setenv("INTERLOCK_REMOTES", "nonsense")
+
+    told = front("runs", "list")
+
+    assert lines_of(front)["settings"][0] == "problem"
+    assert told.code == 2
+    assert "(remotes: it is not JSON)" in told.sentence
+
+
+def test_several_reasons_read_as_one_sentence(small: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in which everything failed says why each did, without full stops in the middle."""
+    monkeypatch.setenv("INTERLOCK_MODEL", "bogus")
+    both = AGENTS.replace("Plan(Task(writer, note))", "Plan(Task(writer, note), Task(risk, note))")
+    small.write("small.py", both)
+
+    told = small.process("run", "small.py:graph", "--input", small.ticket("hello"), "--json")
+
+    reason = small("runs", "show", told.json["run_id"], "--json").out
+    assert told.json["state"] == "failed"
+    assert "; http://127.0.0.1:9 could not be reached" in reason and ".; " not in reason
