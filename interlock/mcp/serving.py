@@ -57,7 +57,7 @@ class McpFace:
         if FOLLOW in hosts:
             raise BadInput(f"{FOLLOW!r} is a tool of the server's own: give the graph another name.")
         self._hosts = hosts
-        self._kinds = ("clarify", "relay", *(("approve", "review") if approvals else ()))
+        self._approvals = approvals
         self._tools = {name: tool_of(name, host.offer) for name, host in hosts.items()}
         self._tools[FOLLOW] = follow_tool()
         self._http: Any = None
@@ -204,12 +204,19 @@ class McpFace:
         elicits = able.elicitation if able is not None else None
         if elicits is None or (elicits.form is None and elicits.url is not None):
             return []
-        return [q for q in view.asked if q.kind in self._kinds and form(q) is not None]
+        return [q for q in view.asked if self._asks(q) and form(q) is not None]
+
+    def _asks(self, question: Question) -> bool:
+        """Says whether a question may be asked there; a yes to a remote agent approves as well."""
+        approves = question.kind in ("approve", "review")
+        if question.kind == "relay":
+            approves = question.answer_schema.get("type") == "boolean"
+        return self._approvals if approves else question.kind in ("clarify", "relay")
 
     async def _answered(self, host: Hosting, run: str, name: str, reply: object, who: Principal) -> bool:
         """Takes a filled form as the answer; says whether it was one."""
         view = await host.view(run, who)
-        question = next((q for q in view.asked if q.id == name and q.kind in self._kinds), None)
+        question = next((q for q in view.asked if q.id == name and self._asks(q)), None)
         if question is None or not isinstance(reply, ElicitResult):
             return False
         given = answer(question, reply, who)

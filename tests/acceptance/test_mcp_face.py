@@ -20,8 +20,12 @@ from mcp.types import ElicitResult
 from interlock import Agent, Doors
 from interlock.errors import BadInput
 from interlock.mcp.serving import McpFace
+from tests import a2a_peers as peers
+from tests import remote_desk
+from tests.a2a_peers import Scripted
 from tests.desk import Reply, Shop, Ticket, desk
 from tests.front import ROOT, Front, fresh
+from tests.integration.test_remote_agents_people import asks_yes
 from tests.served import running
 
 front = pytest.fixture(fresh)
@@ -183,6 +187,22 @@ async def test_approvals_are_asked_for_where_the_client_is_vouched_for(front: Fr
     assert person.shown == ["Pays money: amount 250"]
     assert done.structured_content == {"text": "We paid 250."}
     assert front.paid == ["250"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_remote_agents_approval_is_an_approval_too(tmp_path: Path, mode: str) -> None:
+    """Relayed or not, no form asks for a yes unless the client is vouched for; the remote agent waits."""
+    peer, person = Scripted(asks_yes), Person("accept", {"answer": True})
+    async with (
+        peers.served(peer) as url,
+        running(tmp_path, remote_desk.desk(remote_desk.scorer(url)).build()) as server,
+        http(server.url, "ann", mode=mode, elicitation_callback=person) as client,
+    ):
+        done = await client.call_tool("remote-desk", {"text": "one"})
+
+    assert person.shown == []
+    assert done.structured_content["status"] == "waiting"
+    assert len(peer.book.told) == 1
 
 
 @pytest.mark.parametrize("mode", MODES)
