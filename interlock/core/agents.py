@@ -216,14 +216,20 @@ class Agent(Generic[*Ins, Out]):
 
     def _placed(self) -> None:
         """Refuses a prompt that names a field which its input does not have."""
-        for path in places(self.thinking.words.text) if self.thinking else ():
+        told = self.misplaced(self.thinking.words.text) if self.thinking else ""
+        if told:
+            raise BuildError(
+                f"agent {self.name}: its prompt names {{{told}}}, which its input does not have."
+            )
+
+    def misplaced(self, text: str) -> str:
+        """The first place in a prompt's text that the input has nothing for; empty if all is there."""
+        for path in places(text):
             try:
                 produced(f"agent {self.name}", self.inputs["input"], path)
             except PlanInvalid:
-                told = ".".join(("input", *path))
-                raise BuildError(
-                    f"agent {self.name}: its prompt names {{{told}}}, which its input does not have."
-                ) from None
+                return ".".join(("input", *path))
+        return ""
 
     def _bounded(self) -> None:
         if self.attempts < 1 or self.max_activations < 1:

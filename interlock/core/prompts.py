@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +14,26 @@ from interlock.errors import BuildError
 _HEAD = re.compile(r"\A---[ \t]*\n(?P<head>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _LINE = re.compile(r"(?P<name>[A-Za-z_][\w-]*)[ \t]*:[ \t]*(?P<value>.*)")
 _PLACE = re.compile(r"\{input((?:\.[A-Za-z_]\w*)*)\}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not finite")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"{text!r} is less than 1")
+    return number
+
+
 _HINTS: dict[str, Callable[[str], Json]] = {
-    "temperature": float,
-    "top_p": float,
-    "max_tokens": int,
+    "temperature": _finite,
+    "top_p": _finite,
+    "max_tokens": _count,
     "seed": int,
 }
 """What the head may say to the model, and how it is read."""
@@ -72,7 +89,7 @@ def parse(name: str, written: str, where: str) -> Prompt:
         raise BuildError(f"prompt {where}: its head says {unknown[0]!r}; it may say {known}.")
     try:
         hints = tuple((each, _HINTS[each](value)) for each, value in head.items())
-        fits = int(window) if window is not None else None
+        fits = _count(window) if window is not None else None
     except ValueError as error:
         raise BuildError(f"prompt {where}: a number of its head is none: {error}.") from error
     return Prompt(name, text.strip(), _version(version, written), hints, fits)

@@ -5,6 +5,7 @@ file or registry has changed meanwhile.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +19,7 @@ from interlock.core.ports import Prompts
 from interlock.core.prompts import Prompt
 from interlock.core.scope import TaskScope
 
+_log = logging.getLogger("interlock")
 DEFAULT_WINDOW = 128_000
 """Tokens that a conversation may have where nobody says what the route's model takes."""
 
@@ -49,7 +51,7 @@ class PromptMinds:
     async def work(self, agent: AnyAgent, inputs: Sequence[Any], doors: Doors, scope: TaskScope) -> object:
         """Lets the model work until it has a result, gives up, or may not go on; see the `Minds` port."""
         assert agent.thinking is not None
-        began = await self._begin(agent.thinking.words, scope)
+        began = await self._begin(agent, agent.thinking.words, scope)
         # A provider's package may take seconds to load as well.
         known = await asyncio.to_thread(self._windows, agent.thinking.model) if self._windows else None
         window = min(each for each in (began.prompt.window, known or DEFAULT_WINDOW) if each is not None)
@@ -57,13 +59,13 @@ class PromptMinds:
         loaded = await asyncio.to_thread(import_module, "interlock.inference.conversation")
         return await loaded.converse(agent, inputs, doors, scope, began, window)
 
-    async def _begin(self, words: Prompt, scope: TaskScope) -> Beginning:
+    async def _begin(self, agent: AnyAgent, words: Prompt, scope: TaskScope) -> Beginning:
         """The prompt and what earlier attempts did, journaled: an execution of the attempt never differs."""
         operation = f"prompt:{words.name}"
         slot = scope.journal.occurrence(call_digest(operation, None))
         known = scope.journal.recorded(slot)
         if known is None:
-            prompt = await self._sourced(words)
+            prompt = await self._sourced(agent, words)
             done = [{"tool": e.operation, "arguments": e.arguments} for e in _caused(scope)]
             answer: Json = plain({"text": prompt.text, "version": prompt.version, "done": done})
             known = scope.journal.put(
@@ -85,10 +87,16 @@ class PromptMinds:
         prompt = Prompt(words.name, held["text"], held["version"], words.hints, words.window)
         return Beginning(prompt, held["done"])
 
-    async def _sourced(self, words: Prompt) -> Prompt:
+    async def _sourced(self, agent: AnyAgent, words: Prompt) -> Prompt:
+        """The registry's words where it has some that the agent's input can fill; else the file's."""
         if self._prompts is None:
             return words
         text, version = await self._prompts.text(words.name, words.text)
+        if told := agent.misplaced(text):
+            _log.warning(
+                "prompt %s@%s names {%s}: no such input; its file is used.", words.name, version, told
+            )
+            return words
         return words if text == words.text and not version else words.other(text, version)
 
 

@@ -537,6 +537,19 @@ async def test_a_registrys_prompt_comes_before_the_file(tmp_path: Path) -> None:
         registry.says = "", ""
 
 
+async def test_a_registrys_prompt_that_nothing_can_fill_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It names a field that the agent's input does not have: the file is used, and the log says so."""
+    desk = Desk(tmp_path, [DONE])
+    async with desk.app() as app:
+        app._minds = PromptMinds(prompts=Registry("Pay back {input.iban}.", "8"))
+        await app.run(Ticket(text="1"))
+
+    assert "Pay back what A-1001 cost." in str(desk.model.heard[0].messages[0].content)
+    assert "prompt work@8 names {input.iban}" in caplog.text
+
+
 async def test_a_prompt_that_changes_while_a_run_waits_changes_later_runs(tmp_path: Path) -> None:
     """A run that waits for a yes goes on with the words it began with, and repeats nothing."""
     desk = Desk(tmp_path, [{"shop__pay_back": {"order_id": "A-1", "amount": "150"}}, DONE])

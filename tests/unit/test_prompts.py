@@ -61,6 +61,9 @@ def test_the_version_goes_by_content_and_not_by_line_ends() -> None:
         ("---\nversion\n---\nPay.", "is not `name: value`"),
         ("---\nmodel: gpt\n---\nPay.", "its head says 'model'"),
         ("---\ntemperature: warm\n---\nPay.", "a number of its head is none"),
+        ("---\ntemperature: nan\n---\nPay.", "'nan' is not finite"),
+        ("---\nmax_tokens: 0\n---\nPay.", "'0' is less than 1"),
+        ("---\nwindow: -5\n---\nPay.", "'-5' is less than 1"),
     ],
 )
 def test_a_prompt_that_cannot_be_used_fails_the_build(text: str, why: str) -> None:
