@@ -1,14 +1,28 @@
 """Ports of what is stored for people and workers: runs and leases, questions, the record."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from interlock.core.canonical import Json
 from interlock.core.events import Draft, Event, Head
+from interlock.core.journal import Entry
+from interlock.core.ports import Batch
 from interlock.core.questions import Answer, Question, QuestionState
 from interlock.core.remote_tasks import RemoteTask
 from interlock.core.runs import Run, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A run as its worker finds it."""
+
+    run: Run
+    fence: int | None
+    """The fencing number of the claim; None where the run is over and was not claimed."""
+    entries: tuple[Entry, ...] = ()
+    """Its journal."""
 
 
 class Runs(Protocol):
@@ -36,6 +50,16 @@ class Runs(Protocol):
         Raises:
             NotFound: if there is no such run.
             RunBusy: while another worker's lease is alive.
+        """
+        ...
+
+    async def take(self, run: str, worker: str, seconds: float, *, over: bool = False) -> Taken:
+        """Claims a run and reads it with its journal, in one transaction.
+
+        A run that is over is not claimed, unless `over`.
+
+        Raises:
+            NotFound, RunBusy: as `claim`.
         """
         ...
 
@@ -119,6 +143,26 @@ class Record(Protocol):
 
     async def sign(self, run: str, now: datetime) -> Head:
         """Signs the present end of a run's chain; signing the same end twice is harmless."""
+        ...
+
+    async def rest(
+        self, run: str, worker: str, last: Callable[[Run, list[Entry]], Batch], now: datetime
+    ) -> Run:
+        """Ends a segment in one transaction: its last batch, the signature, and the lease of `worker` let go.
+
+        Args:
+            run: Whose segment it is.
+            worker: Who holds the lease.
+            last: Makes the last batch of the run and its journal, as they stand then.
+            now: When it is signed.
+
+        Returns:
+            The run as stored.
+
+        Raises:
+            LeaseLost: if the fencing number is not the run's; nothing was stored.
+            RecordBroken: if the chain does not verify; all else was stored, and the lease was kept.
+        """
         ...
 
     async def erase(self, subject: str, by: str, now: datetime) -> list[str]:

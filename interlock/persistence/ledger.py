@@ -84,15 +84,7 @@ class SqlLedger:
 
     async def load(self, run: str, task: str | None = None) -> list[Entry]:
         """The journal of one task, or of the whole run, in the order of the calls."""
-
-        def work(connection: Connection) -> list[Entry]:
-            if task is None:
-                found = connection.execute(_RUN, {"run": run})
-            else:
-                found = connection.execute(_TASK, {"run": run, "task": task})
-            return [rows.entry_of(row) for row in found]
-
-        return await self._database.read(work)
+        return await self._database.read(lambda connection: journal(connection, run, task))
 
     async def commit(self, batch: Batch) -> None:
         """Stores a batch in one transaction; drafts and questions already stored are left as they are.
@@ -106,7 +98,7 @@ class SqlLedger:
         """
         now = self._clock.now()
         await self._database.write(
-            lambda connection: _commit(connection, batch, now), durable=_must_be_durable(batch)
+            lambda connection: store(connection, batch, now), durable=_must_be_durable(batch)
         )
 
     async def question(self, question: str) -> Question | None:
@@ -131,6 +123,15 @@ class SqlLedger:
         return (await self._database.read(lambda connection: rows.locked(connection, run))).state
 
 
+def journal(connection: Connection, run: str, task: str | None = None) -> list[Entry]:
+    """The journal of one task, or of the whole run, in the order of the calls."""
+    if task is None:
+        found = connection.execute(_RUN, {"run": run})
+    else:
+        found = connection.execute(_TASK, {"run": run, "task": task})
+    return [rows.entry_of(row) for row in found]
+
+
 def _must_be_durable(batch: Batch) -> bool:
     """Says whether a power cut must not take it back: effects, people, and where a run rests.
 
@@ -142,7 +143,8 @@ def _must_be_durable(batch: Batch) -> bool:
     return effects or people or rests
 
 
-def _commit(connection: Connection, batch: Batch, now: datetime) -> None:
+def store(connection: Connection, batch: Batch, now: datetime) -> None:
+    """Stores a batch inside a writing transaction; see `SqlLedger.commit`."""
     run = rows.locked(connection, batch.run)
     if batch.fence is not None and batch.fence != run.fence:
         raise LeaseLost(

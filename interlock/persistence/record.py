@@ -1,16 +1,18 @@
 """The append-only record: read, signed, and the one way in which something leaves it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, inspect, select, text, update
 
 from interlock.core.audit import End, broken_links
 from interlock.core.events import GENESIS, Event, Head, head_bytes
-from interlock.core.runs import FINAL
+from interlock.core.journal import Entry
+from interlock.core.ports import Batch
+from interlock.core.runs import FINAL, Run
 from interlock.core.stores import Line
 from interlock.errors import NotFound, RecordBroken, WrongState
-from interlock.persistence import rows, schema
+from interlock.persistence import ledger, rows, runs, schema
 from interlock.persistence.database import Database
 from interlock.persistence.signing import Signer
 
@@ -90,6 +92,32 @@ class SqlRecord:
         key = self._signer.key_id
         return await self._database.write(lambda connection: self._signed(connection, run, key, now))
 
+    async def rest(
+        self, run: str, worker: str, last: Callable[[Run, list[Entry]], Batch], now: datetime
+    ) -> Run:
+        """Ends a segment in one transaction: its last batch, the signature, and the lease of `worker` let go.
+
+        Raises:
+            LeaseLost: if the fencing number is not the run's; nothing was stored.
+            RecordBroken: if the chain does not verify; all else was stored, and the lease was kept.
+        """
+        key = self._signer.key_id
+
+        def work(connection: Connection) -> Run | RecordBroken:
+            before = runs.get(connection, run)
+            ledger.store(connection, last(before, ledger.journal(connection, run)), now)
+            try:
+                self._signed(connection, run, key, now)
+            except RecordBroken as error:
+                return error  # what the segment came to is stored all the same
+            runs.release(connection, run, worker, before.fence)
+            return runs.get(connection, run)
+
+        rested = await self._database.write(work)
+        if isinstance(rested, RecordBroken):
+            raise rested
+        return rested
+
     async def erase(self, subject: str, by: str, now: datetime) -> list[str]:
         """Removes what is stored about a person and returns the runs it touched; chains stay whole.
 
@@ -103,9 +131,11 @@ class SqlRecord:
         """
 
         def work(connection: Connection) -> list[str]:
-            runs = schema.runs.c
+            found_in = schema.runs.c
             found = connection.execute(
-                select(runs.id, runs.state).where(runs.subject == subject).order_by(runs.created_at, runs.id)
+                select(found_in.id, found_in.state)
+                .where(found_in.subject == subject)
+                .order_by(found_in.created_at, found_in.id)
             ).all()
             alive = [row.id for row in found if row.state not in FINAL]
             if alive:

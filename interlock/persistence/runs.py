@@ -1,13 +1,17 @@
 """Run rows and their leases: at any time at most one worker advances a run."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from interlock.core.events import GENESIS, Draft
 from interlock.core.ports import Clock
-from interlock.core.runs import Run, RunState
+from interlock.core.runs import FINAL, Run, RunState
+from interlock.core.stores import Taken
 from interlock.errors import BadInput, LeaseLost, NotFound, RunBusy
 from interlock.persistence import rows, schema
 from interlock.persistence.database import Database
+from interlock.persistence.ledger import journal
 from interlock.persistence.sqlite import insert
 
 _r = schema.runs.c
@@ -69,7 +73,7 @@ class SqlRuns:
                         f"there is no session {run.session!r} of yours: leave it out to begin a new one."
                     )
                 rows.append(connection, run.id, (0, GENESIS), drafts, run.updated_at)
-            return _get(connection, run.id)
+            return get(connection, run.id)
 
         return await self._database.write(work)
 
@@ -79,7 +83,7 @@ class SqlRuns:
         Raises:
             NotFound: if there is none.
         """
-        return await self._database.read(lambda connection: _get(connection, run))
+        return await self._database.read(lambda connection: get(connection, run))
 
     async def list(self, state: RunState | None = None, limit: int = 100) -> list[Run]:
         """Newest first."""
@@ -101,21 +105,23 @@ class SqlRuns:
         """
         now = self._clock.now()
 
-        def work(connection: Connection) -> int:
-            before = rows.locked(connection, run)
-            at = now.timestamp()
-            claim = {"run": run, "worker": worker, "now": at, "until": at + seconds}
-            if connection.execute(_CLAIM, claim).rowcount == 0:
-                raise RunBusy(
-                    f"run {run} is being advanced by worker {before.lease_worker} (fencing number "
-                    f"{before.fence}): wait until it has stopped."
-                )
-            fence: int = before.fence + 1
-            draft = rows.fact(
-                run, "run.claimed", f"worker:{worker}", now, {"fence": fence, "seconds": seconds}, str(fence)
-            )
-            rows.append(connection, run, (before.head_seq, before.head_hash), [draft], now)
-            return fence
+        return await self._database.write(lambda connection: _claim(connection, run, worker, seconds, now))
+
+    async def take(self, run: str, worker: str, seconds: float, *, over: bool = False) -> Taken:
+        """Claims a run and reads it with its journal, in one transaction.
+
+        A run that is over is not claimed, unless `over`.
+
+        Raises:
+            NotFound, RunBusy: as `claim`.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Taken:
+            if not over and rows.locked(connection, run).state in FINAL:
+                return Taken(get(connection, run), None)
+            fence = _claim(connection, run, worker, seconds, now)
+            return Taken(get(connection, run), fence, tuple(journal(connection, run)))
 
         return await self._database.write(work)
 
@@ -140,11 +146,36 @@ class SqlRuns:
 
     async def release(self, run: str, worker: str, fence: int) -> None:
         """Gives the lease up; harmless if it is lost already."""
-        held = {"run": run, "worker": worker, "number": fence}
-        await self._database.write(lambda connection: connection.execute(_RELEASE, held))
+        await self._database.write(lambda connection: release(connection, run, worker, fence))
 
 
-def _get(connection: Connection, run: str) -> Run:
+def release(connection: Connection, run: str, worker: str, fence: int) -> None:
+    """Gives the lease up inside a writing transaction; harmless if it is lost already."""
+    connection.execute(_RELEASE, {"run": run, "worker": worker, "number": fence})
+
+
+def _claim(connection: Connection, run: str, worker: str, seconds: float, now: datetime) -> int:
+    before = rows.locked(connection, run)
+    at = now.timestamp()
+    claim = {"run": run, "worker": worker, "now": at, "until": at + seconds}
+    if connection.execute(_CLAIM, claim).rowcount == 0:
+        raise RunBusy(
+            f"run {run} is being advanced by worker {before.lease_worker} (fencing number "
+            f"{before.fence}): wait until it has stopped."
+        )
+    fence: int = before.fence + 1
+    told = {"fence": fence, "seconds": seconds}
+    draft = rows.fact(run, "run.claimed", f"worker:{worker}", now, told, str(fence))
+    rows.append(connection, run, (before.head_seq, before.head_hash), [draft], now)
+    return fence
+
+
+def get(connection: Connection, run: str) -> Run:
+    """The run as stored.
+
+    Raises:
+        NotFound: if there is none.
+    """
     row = connection.execute(_GET, {"run": run}).first()
     if row is None:
         raise NotFound(f"there is no run {run!r}: `interlock runs list` shows those there are.")

@@ -19,7 +19,7 @@ from interlock.core.runs import FINAL, Run
 from interlock.core.stores import Inbox, Record, Runs
 from interlock.core.trace import caller_of, traceparent
 from interlock.errors import BadInput, NotFound, WrongState
-from interlock.runs.lease import lease
+from interlock.runs.lease import Lease, lease
 from interlock.runs.program import Program
 from interlock.runs.segment import Segment
 
@@ -121,22 +121,18 @@ class InlineEngine:
         Raises:
             NotFound, RunBusy, LeaseLost, FormatRefused: the run is as it was.
         """
-        stored = await self._runs.get(run)
-        if stored.state in FINAL:
-            await self._record.sign(
-                run, self._clock.now()
-            )  # its worker may have been killed before it signed
-            if self._traces is not None:
-                self._traces.end(run)
-            return stored
-        async with self._leased(run) as fence:
-            stored = await self._runs.get(run)
+        async with self._leased(run) as held:
+            stored, fence = held.taken.run, held.taken.fence
+            if fence is None:  # it is over, but its worker may have been killed before it signed
+                await self._record.sign(run, self._clock.now())
+                return stored
             # A worker that died in the middle has spent what its journal says, not what the row says.
-            used = spent_on(await self._ledger.load(run)).model_copy(update={"seconds": stored.spend.seconds})
+            used = spent_on(held.taken.entries).model_copy(update={"seconds": stored.spend.seconds})
             segment = Segment(
                 program=self.program,
                 app=self._app,
                 run=stored,
+                lease=held,
                 fence=fence,
                 worker=self.worker,
                 context=self._context(stored.model_copy(update={"spend": used}), fence),
@@ -146,9 +142,7 @@ class InlineEngine:
                 record=self._record,
                 clock=self._clock,
             )
-            stored = await segment.advance()
-            await self._record.sign(run, self._clock.now())
-        return stored
+            return await segment.advance()
 
     async def cancel(self, run: str, by: Principal, reason: str = "") -> Run:
         """Ends a run that nobody is advancing; its open questions are withdrawn.
@@ -163,17 +157,19 @@ class InlineEngine:
             raise NotFound(f"{by.user} has no run {run!r}: only {stored.owner.user} may cancel it.")
         if stored.state in FINAL:
             raise WrongState(f"run {run} is {stored.state} already and cannot be canceled.")
-        async with self._leased(run) as fence:
+        async with self._leased(run, over=True) as held:
             why = reason or f"{by.user} canceled it"
-            await self._ledger.commit(Batch(run=run, fence=fence, move=Move(to="canceled", reason=why)))
+            move = Move(to="canceled", reason=why)
+            await self._ledger.commit(Batch(run=run, fence=held.taken.fence, move=move))
             await self._record.sign(run, self._clock.now())
         return await self._runs.get(run)
 
     @asynccontextmanager
     async def hold(self, run: str) -> AsyncGenerator[tuple[int, Any]]:
         """Holds a run without advancing it: yields fencing number and run context, and signs at the end."""
-        async with self._leased(run) as fence:
-            yield fence, self._context(await self._runs.get(run), fence)
+        async with self._leased(run, over=True) as held:
+            assert held.taken.fence is not None
+            yield held.taken.fence, self._context(held.taken.run, held.taken.fence)
             await self._record.sign(run, self._clock.now())
 
     async def order_of_effects(self, run: str) -> dict[tuple[str, str], int]:
@@ -185,15 +181,16 @@ class InlineEngine:
         return order
 
     @asynccontextmanager
-    async def _leased(self, run: str) -> AsyncGenerator[int]:
-        """Holds the lease and yields its number; what is recorded meanwhile is shown as a trace."""
-        async with lease(self._runs, run, self.worker, self._lease_s) as fence:
+    async def _leased(self, run: str, *, over: bool = False) -> AsyncGenerator[Lease]:
+        """Holds the lease, if there is anything to do; what is recorded meanwhile is shown as a trace."""
+        async with lease(self._runs, run, self.worker, self._lease_s, over=over) as held:
             if self._traces is None:
-                yield fence
+                yield held
                 return
-            self._traces.begin(run)
+            if held.taken.fence is not None:
+                self._traces.begin(run)
             try:
-                yield fence
+                yield held
             finally:
                 self._traces.end(run)
 

@@ -10,12 +10,13 @@ from typing import Any
 from langgraph.types import Command
 
 from interlock.core.events import Draft, event_id
-from interlock.core.journal import spent_on
+from interlock.core.journal import Entry, spent_on
 from interlock.core.limits import Spend
 from interlock.core.ports import Batch, Clock, Ledger, Move
 from interlock.core.runs import FINAL, Run, RunState
 from interlock.core.stores import Inbox, Record, Runs
 from interlock.errors import FormatRefused, InterlockError, LeaseLost, StoreUnavailable
+from interlock.runs.lease import Lease
 from interlock.runs.program import Program
 from interlock.runs.questions import paths, wake_ups
 from interlock.runs.shape import unknown_nodes
@@ -31,6 +32,7 @@ class Segment:
     app: Any
     """The compiled graph with its checkpointer."""
     run: Run
+    lease: Lease
     fence: int
     worker: str
     context: Any
@@ -70,8 +72,9 @@ class Segment:
 
     async def _first_command(self) -> Any:  # noqa: ANN401
         """What this segment begins with: the request, a crashed worker's place, answers, or nothing."""
-        snapshot = await self.app.aget_state(self.config)
-        if snapshot.created_at is None:
+        # The first claim of a run has the number 1: nobody can have left a checkpoint before it.
+        snapshot = await self.app.aget_state(self.config) if self.fence > 1 else None
+        if snapshot is None or snapshot.created_at is None:
             if not self.program.moves_itself:
                 await self._move("executing", "the graph was started")
             return self.program.to_input(self.run.input)
@@ -110,26 +113,29 @@ class Segment:
 
     async def _end(self, seconds: float) -> Run:
         """Stores the state the run is in now, what it has spent, and where its questions were asked."""
-        run = await self.runs.get(self.run.id)
-        entries = await self.ledger.load(run.id)
-        spend = spent_on(entries).plus(Spend(seconds=run.spend.seconds + round(seconds, 6)))
-        if run.state not in FINAL:
+        if self.context.state not in FINAL:
             snapshot = await self.app.aget_state(self.config, subgraphs=True)
             where = dict(paths(snapshot))
             if snapshot.interrupts:
                 await self._wait(where)
             elif not snapshot.next:
                 await self._complete(self.program.response_of(snapshot.values))
-            run = await self.runs.get(self.run.id)
-        body = {
-            "state": run.state,
-            "outcome": run.outcome,
-            "worker": self.worker,
-            "seconds": round(seconds, 6),
-        }
-        spent = {"spend": spend.model_dump(mode="json")}
-        await self._commit([self._draft("segment.ended", {**body, **spent})], spend=spend)
-        return await self.runs.get(self.run.id)
+
+        def last(run: Run, entries: list[Entry]) -> Batch:
+            spend = spent_on(entries).plus(Spend(seconds=run.spend.seconds + round(seconds, 6)))
+            body = {
+                "state": run.state,
+                "outcome": run.outcome,
+                "worker": self.worker,
+                "seconds": round(seconds, 6),
+                "spend": spend.model_dump(mode="json"),
+            }
+            return self._batch([self._draft("segment.ended", body)], spend=spend)
+
+        self.lease.stop_renewing()
+        rested = await self.record.rest(self.run.id, self.lease.worker, last, self.clock.now())
+        self.lease.given_up = True
+        return rested
 
     async def _complete(self, response: Any) -> None:  # noqa: ANN401
         """Ends the run of a graph that does not end itself; only what a gate of it accepted is a response."""
@@ -166,14 +172,12 @@ class Segment:
         await self._move("failed", reason)
 
     async def _move(self, to: RunState, reason: str, **more: Any) -> None:  # noqa: ANN401
-        await self._commit([], move=Move(to=to, reason=reason, **more))
+        await self.ledger.commit(self._batch([], move=Move(to=to, reason=reason, **more)))
         self.context.state = to
 
-    async def _commit(
-        self, drafts: list[Draft], *, move: Move | None = None, spend: Spend | None = None
-    ) -> None:
+    def _batch(self, drafts: list[Draft], *, move: Move | None = None, spend: Spend | None = None) -> Batch:
         fence = self.fence if self.context.guards.fencing else None
-        await self.ledger.commit(Batch(run=self.run.id, fence=fence, drafts=drafts, move=move, spend=spend))
+        return Batch(run=self.run.id, fence=fence, drafts=drafts, move=move, spend=spend)
 
     def _draft(self, kind: str, body: dict[str, Any]) -> Draft:
         return Draft(

@@ -11,9 +11,12 @@ import pytest
 
 from interlock.core.audit import Report, verify
 from interlock.core.events import Head, chain
+from interlock.core.journal import Entry
+from interlock.core.limits import Spend
 from interlock.core.ports import Batch, Move
 from interlock.core.questions import Answer
-from interlock.errors import NotFound, RecordBroken, WrongState
+from interlock.core.runs import Run
+from interlock.errors import LeaseLost, NotFound, RecordBroken, RunBusy, WrongState
 from interlock.persistence import rows
 from interlock.persistence.artifacts import SqlArtifacts
 from interlock.persistence.database import Database
@@ -22,7 +25,7 @@ from interlock.persistence.ledger import SqlLedger
 from interlock.persistence.record import SqlRecord
 from interlock.persistence.runs import SqlRuns
 from interlock.persistence.signing import Signer
-from tests.integration.stored import LEAD, START, draft, entry, new_run, question, tamper
+from tests.integration.stored import LEAD, START, StillClock, draft, entry, new_run, question, tamper
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +236,54 @@ async def test_a_chain_cut_off_and_grown_again_is_not_signed(
 
     with pytest.raises(RecordBroken, match="event 6 names another"):
         await record.sign("r-1", START)
+
+
+async def test_a_segment_ends_in_one_transaction(record: SqlRecord, runs: SqlRuns) -> None:
+    """The last event is under the signature, the spend is in the row, and the run may be claimed."""
+    fence = await runs.claim("r-1", "one", 60)
+
+    def last(run: Run, entries: list[Entry]) -> Batch:
+        assert (run.id, entries) == ("r-1", [])
+        return Batch("r-1", fence, drafts=[draft("end", task="")], spend=Spend(tokens=7))
+
+    rested = await record.rest("r-1", "one", last, START)
+
+    assert rested == await runs.get("r-1") and rested.spend.tokens == 7
+    assert [head.seq for head in await record.heads("r-1")] == [(await record.end("r-1"))[0]] == [7]
+    assert await runs.claim("r-1", "two", 60) == fence + 1
+
+
+async def test_a_worker_that_lost_the_run_ends_nothing(
+    record: SqlRecord, runs: SqlRuns, clock: StillClock
+) -> None:
+    """Nothing of its end is stored or signed, and the new worker keeps its lease."""
+    fence = await runs.claim("r-1", "one", 10)
+    clock.pass_(11)
+    await runs.claim("r-1", "two", 60)
+
+    with pytest.raises(LeaseLost):
+        await record.rest(
+            "r-1", "one", lambda run, entries: Batch("r-1", fence, drafts=[draft("end")]), START
+        )
+
+    assert await record.heads("r-1") == [] and len(await record.lines("r-1")) == 7
+    with pytest.raises(RunBusy):
+        await runs.claim("r-1", "three", 10)
+
+
+async def test_a_segment_whose_record_was_changed_is_stored_but_not_signed(
+    record: SqlRecord, runs: SqlRuns, database: Database
+) -> None:
+    """What was done stays on record; its signature would make the change good."""
+    fence = await runs.claim("r-1", "one", 60)
+    tamper(database.path, "UPDATE events SET actor = 'person:mallory' WHERE seq = 3")
+
+    with pytest.raises(RecordBroken, match="event 3: it was changed"):
+        await record.rest(
+            "r-1", "one", lambda run, entries: Batch("r-1", fence, drafts=[draft("end")]), START
+        )
+
+    assert await record.heads("r-1") == [] and len(await record.lines("r-1")) == 7
 
 
 async def test_a_row_that_names_another_end_is_not_signed(record: SqlRecord, database: Database) -> None:

@@ -84,6 +84,18 @@ async def test_a_claim_raises_the_fencing_number_and_is_recorded(runs: SqlRuns, 
     assert (await runs.get("r-1")).fence == 2
 
 
+async def test_a_run_that_is_over_is_taken_only_on_purpose(runs: SqlRuns) -> None:
+    """Reading it leaves no claim in its record; whoever takes its effects back claims it all the same."""
+    await runs.create(new_run(state="completed"), [])
+
+    taken = await runs.take("r-1", "one", 10)
+
+    assert taken.fence is None and taken.run == await runs.get("r-1") and taken.run.fence == 0
+    assert (await runs.take("r-1", "one", 10, over=True)).fence == 1
+    with pytest.raises(NotFound):
+        await runs.take("r-9", "one", 10)
+
+
 async def test_a_run_that_is_held_cannot_be_claimed(runs: SqlRuns, clock: StillClock) -> None:
     """Until the lease is over: then the next worker gets a higher number."""
     await runs.create(new_run(), [])
