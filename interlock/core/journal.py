@@ -103,7 +103,7 @@ def spent_on(entries: Sequence[Entry]) -> Spend:
         tool_calls=sum(e.kind in ("read", "effect") and e.state != "planned" for e in entries),
         model_calls=len(models),
         tokens=sum(int(str(a.get("tokens") or 0)) for a in models),
-        usd=sum((Decimal(str(a.get("usd") or 0)) for a in models), Decimal(0)),
+        usd=sum((Decimal(str(a.get("usd") or a.get("known_usd") or 0)) for a in models), Decimal(0)),
     )
 
 

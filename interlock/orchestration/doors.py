@@ -166,7 +166,8 @@ class TaskDoors:
             kind = _FAILURES.get(str(known.error.get("code")), ModelUnavailable)
             raise kind(str(known.error.get("message", "")))
         answer = dict(known.answer) if isinstance(known.answer, dict) else {}
-        answer.pop("tokens", None)
+        for ours in ("tokens", "known_usd"):
+            answer.pop(ours, None)
         return ModelReply.model_validate(answer)
 
     async def _ask_model(
@@ -188,6 +189,8 @@ class TaskDoors:
                 route, call, budget=purse, deadline=self.scope.deadline, heard=heard
             )
             told, error = _recordable(reply, route)
+            if isinstance(told, dict) and told["usd"] is None and purse.spent.usd:
+                told["known_usd"] = str(purse.spent.usd)  # somebody's price is not known, but not everybody's
         except (BadInput, BudgetExceeded, ModelUnavailable, NotFound) as failed:
             passed: Sequence[Passed] = getattr(failed, "passed", ())
             if not (isinstance(failed, ModelUnavailable) or any(each.seconds for each in passed)):

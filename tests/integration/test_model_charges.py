@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from interlock import Agent, Doors, Findings, Limits, Plan, Supervisor, Task, bi
 from interlock.core.runs import Run
 from interlock.errors import BudgetExceeded
 from interlock.inference.gateway import ModelGateway
-from interlock.inference.routes import Candidate
+from interlock.inference.routes import Candidate, Price
 from interlock.observability.explain import explain
 from interlock.observability.narrate import narrate
 from interlock.testing import ModelServer
@@ -138,6 +139,28 @@ async def test_explain_tells_that_no_model_answered(tmp_path: Path) -> None:
         run, _, story = await ran(supervised(body), tmp_path, gateway)
 
     assert run.outcome == "resolved" and "m0: error 500" in story and "Where?" in story
+
+
+async def test_a_known_cost_beside_an_unknown_one_is_kept(tmp_path: Path) -> None:
+    """What the first model's broken reply cost is not known; what the second one costs is counted."""
+
+    async def body(ticket: Ticket, doors: Doors) -> str:
+        said = await doors.think("Where?")
+        await doors.ask("Really?")
+        return f"{said.usd}"
+
+    bad = Says(calls=[("look", "{")], input_tokens=400, output_tokens=400)
+    async with (
+        ModelServer([bad]) as first,
+        ModelServer([Says("here", input_tokens=10, output_tokens=5)]) as second,
+    ):
+        dear = Price(Decimal(10), Decimal(10))
+        listed = [Candidate("m0", url=first.url), Candidate("m1", url=second.url, price=dear)]
+        async with ModelGateway({"default": listed}) as gateway:
+            run, told, _ = await ran(supervised(body), tmp_path, gateway)
+
+    assert (run.spend.usd, run.spend.tokens) == (Decimal("0.00015"), 815)
+    assert told[0]["usd"] is None and "None" in str(run.response)
 
 
 async def test_a_second_attempt_asks_again(tmp_path: Path) -> None:
