@@ -102,10 +102,12 @@ def add_case(
     A run that is a case already only gets the label.
 
     Raises:
-        BadInput: if the run is under way, is a case already and gets no label, or went as no case can be
-            played.
+        BadInput: if the run is under way, is a case already and gets no label, went as no case can be
+            played, or part of its record was erased.
     """
     run = seen.run
+    if any(line.erased for line in seen.lines):
+        raise BadInput(f"run {run.id} cannot become a case: part of its record was erased.")
     if run.state not in (*FINAL, "waiting_for_approval", "blocked"):
         raise BadInput(f"run {run.id} is {run.state}: let it come to its end or its first question.")
     folder = project / "evals" / suite

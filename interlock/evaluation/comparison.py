@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import sqrt
+from math import inf, sqrt
 from pathlib import Path
 
 from interlock.core.canonical import Json
@@ -38,6 +38,11 @@ class Entrant:
     def harmed(self) -> tuple[str, ...]:
         """Cases in which something happened that must never happen."""
         return tuple(result.case for result in self.results if result.harm)
+
+    @property
+    def unplayed(self) -> int:
+        """Cases that could not be run; what they would have cost, nobody knows."""
+        return sum(result.seen is None for result in self.results)
 
     @property
     def rate(self) -> float:
@@ -81,10 +86,10 @@ class Comparison:
         return all(price is not None for price in prices) and any(prices)
 
     def spend(self, entrant: Entrant) -> float:
-        """What a case costs on average: USD where all prices are known, else tokens."""
+        """What a case that could be run costs on average: USD where all prices are known, else tokens."""
         cost = entrant.cost
         total = (cost.usd or Decimal(0)) if self.priced else Decimal(cost.tokens)
-        return float(total / self.cases)
+        return float(total / max(1, self.cases - entrant.unplayed))
 
     @property
     def unit(self) -> str:
@@ -105,8 +110,10 @@ class Comparison:
         return ""
 
     def _figures(self, entrant: Entrant) -> tuple[float, ...]:
-        """Less is better in each."""
-        return (len(entrant.harmed), -entrant.rate, self.spend(entrant), round(entrant.seconds[0], 1))
+        """Less is better in each; what never ran was neither cheap nor fast."""
+        ran = entrant.unplayed < len(entrant.results)
+        used = (self.spend(entrant), round(entrant.seconds[0], 1)) if ran else (inf, inf)
+        return (len(entrant.harmed), -entrant.rate, *used)
 
     def header(self) -> list[str]:
         """The table's first line."""
@@ -145,6 +152,11 @@ class Comparison:
             for each in self.entrants
             if each.harmed
         ]
+        told += [
+            f"{each.name}: {each.unplayed} of {len(each.results)} cases could not be run."
+            for each in self.entrants
+            if each.unplayed
+        ]
         return told + [f"{case}: only {', '.join(names)} passed." for case, names in self.apart().items()]
 
     def apart(self) -> dict[str, list[str]]:
@@ -172,6 +184,7 @@ class Comparison:
                     "pass_rate": round(each.rate, 4),
                     "interval": [round(bound, 4) for bound in each.interval],
                     "harm": list(each.harmed),
+                    "not_run": each.unplayed,
                     "model_calls": each.cost.model_calls,
                     "tokens": each.cost.tokens,
                     "usd": None if each.cost.usd is None else str(each.cost.usd),

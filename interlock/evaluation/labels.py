@@ -86,6 +86,14 @@ class Agreement:
         pairs = zip(self.samples, self.judged, strict=True)
         return [(sample, measured) for sample, measured in pairs if sample.right != measured.ok]
 
+    @property
+    def contested(self) -> list[str]:
+        """The cases with an answer that one person calls right and another one wrong."""
+        said: dict[tuple[str, str], set[bool]] = {}
+        for each in self.samples:
+            said.setdefault((each.case, each.reply), set()).add(each.right)
+        return list(dict.fromkeys(case for (case, _), words in said.items() if len(words) > 1))
+
     def lines(self) -> list[str]:
         """The agreement for people."""
         kappa = self.kappa
@@ -97,6 +105,9 @@ class Agreement:
             f"  people wrong, judge right: {self.count(person=False, judge=True)}",
             f"  people wrong, judge wrong: {self.count(person=False, judge=False)}",
         ]
+        told += (
+            [f"people do not agree with each other on {', '.join(self.contested)}."] if self.contested else []
+        )
         return told + [
             f"{sample.case}: a person says {'right' if sample.right else 'wrong'}, the judge "
             f"{measured.score:.2f}: {' '.join(measured.why.split())[:200]}"
@@ -114,6 +125,7 @@ class Agreement:
             "both_wrong": self.count(person=False, judge=False),
             "only_people_right": self.count(person=True, judge=False),
             "only_judge_right": self.count(person=False, judge=True),
+            "contested": list(self.contested),
             "apart": [
                 {"case": sample.case, "person": "right" if sample.right else "wrong", "score": measured.score}
                 for sample, measured in self.apart
@@ -163,9 +175,10 @@ def append(file: Path, row: Json) -> None:
 
 
 def samples_of(labels: Sequence[Label]) -> list[Sample]:
-    """The labelled answers, corrected ones included."""
+    """The labelled answers, corrected ones included; whoever labels one again has changed their mind."""
+    last = {(each.by, each.case, each.reply): each for each in labels}
     found: list[Sample] = []
-    for each in labels:
+    for each in last.values():
         found.append(Sample(each.case, each.ticket, each.reply, each.evidence, each.label == "right"))
         if each.corrected:
             found.append(Sample(each.case, each.ticket, each.corrected, each.evidence, True))

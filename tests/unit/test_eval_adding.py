@@ -14,6 +14,7 @@ from interlock.errors import BadInput
 from interlock.evaluation.adding import Opinion, add_case
 from interlock.evaluation.cases import Suite
 from interlock.evaluation.world import Seen
+from tests.recorded import recorded
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -123,3 +124,13 @@ def test_a_taken_id_makes_way(tmp_path: Path) -> None:
 
     assert added.case == "r-2" and added.row["name"] == "r-2"
     assert [case.id for case in Suite.read("desk", tmp_path).cases["development"]] == ["T-1", "r-2"]
+
+
+def test_a_run_of_which_part_was_erased_is_no_case(tmp_path: Path) -> None:
+    """What is gone would be expected to be absent, and the rest might name who it was about."""
+    found = recorded()["erased"]
+
+    with pytest.raises(BadInput, match="part of its record was erased"):
+        add_case(tmp_path, "desk", Seen({"id": "T-1"}, found.run, (), tuple(found.lines), "Paid."))
+
+    assert not (tmp_path / "evals").exists()

@@ -1,12 +1,17 @@
 """Answers that try to talk their judge round, judges off their scale, and texts that break tools."""
 
+from pathlib import Path
+
 import pytest
 
-from interlock.evaluation.cases import Case, Expect, JudgeSettings, MetricSettings
+from interlock.evaluation.cases import Case, Expect, JudgeSettings, MetricSettings, Suite, SuiteSettings
+from interlock.evaluation.comparison import Comparison, Entrant
 from interlock.evaluation.judging import Observed, judge
+from interlock.evaluation.labels import Agreement, Label, samples_of
 from interlock.evaluation.metrics import measure
 from interlock.evaluation.rubric import DATA, Judge, Judged
-from interlock.evaluation.table import Measured, Result
+from interlock.evaluation.table import Measured, Report, Result
+from interlock.evaluation.traffic import Cost
 from interlock.testing import ScriptedModels
 
 RUBRIC = JudgeSettings(criteria="It answers the question.", steps=("Read it.", "Judge it."))
@@ -64,3 +69,50 @@ async def test_where_there_is_no_answer_nobody_is_asked(reply: str) -> None:
     found, asked = await judged(reply, '{"reason": "fine", "score": 8}')
 
     assert (found.ok, found.why, asked) == (False, "there is no answer to judge", "")
+
+
+@pytest.mark.parametrize(("passed", "total", "least", "ok"), [(7, 25, 0.28, True), (6, 25, 0.28, False)])
+def test_a_share_that_is_just_enough_is_enough(passed: int, total: int, least: float, ok: bool) -> None:
+    """No rounding stands between 7 of 25 and 0.28."""
+    case = Case(ticket={"id": "1"}, expect=Expect(state="completed"), why="")
+    seen = Observed(state="completed")
+    checks = tuple(judge(case.expect, seen))
+    results = [
+        Result("1", "development", "plain", "", checks, (), seen, (Measured("loop", 1.0, n < passed, ""),))
+        for n in range(total)
+    ]
+    settings = SuiteSettings(metrics=MetricSettings(least={"loop": least}))
+    suite = Suite("desk", Path("evals/desk"), settings, {"development": (case,), "held_out": ()})
+
+    assert Report.of(suite, results).columns[0].ok is ok
+
+
+def test_a_variant_that_never_ran_is_not_the_cheapest() -> None:
+    """What crashes at once costs nothing and takes no time; it is beaten all the same, and named."""
+    expect = Expect(state="completed")
+    seen = Observed(state="completed", seconds=2.0, cost=Cost(model_calls=1, tokens=100))
+    good = Result("1", "development", "plain", "", tuple(judge(expect, seen)), (), seen)
+    dead = Result("1", "development", "plain", "", tuple(judge(expect, "it crashed")), (), None)
+    half = Entrant("half", (good, dead))
+    made = Comparison("desk", 2, (Entrant("good", (good, good)), half, Entrant("dead", (dead, dead))))
+
+    assert made.beaten_by(made.entrants[2]) == "good"
+    assert made.spend(half) == made.spend(made.entrants[0])
+    assert "dead: 2 of 2 cases could not be run." in made.lines()
+    assert made.lines()[0].startswith("Left to choose from: good.")
+
+
+def test_people_who_disagree_or_change_their_mind() -> None:
+    """The last word of a person counts; two people with two opinions are told."""
+    told = [
+        Label(case="1", ticket={}, reply="Yes.", label="wrong", by="ann"),
+        Label(case="1", ticket={}, reply="Yes.", label="right", by="ann"),
+        Label(case="2", ticket={}, reply="No.", label="right", by="ann"),
+        Label(case="2", ticket={}, reply="No.", label="wrong", by="bob"),
+    ]
+    samples = samples_of(told)
+    agreement = Agreement(tuple(samples), tuple(Measured("judged", 1.0, True, "") for _ in samples))
+
+    assert [(each.case, each.right) for each in samples] == [("1", True), ("2", True), ("2", False)]
+    assert agreement.contested == ["2"]
+    assert "people do not agree with each other on 2." in agreement.lines()
