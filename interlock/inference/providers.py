@@ -31,6 +31,8 @@ _REASONERS = ("openai", "azure_openai", "groq", "openrouter", "xai")
 """Providers that can be told `reasoning_effort`."""
 _STEP = 256
 """Tokens by which a reply is shortened where the question leaves it less room."""
+_CHARACTERS = 64
+"""Characters of a long token. A stream of more than that is cut: each piece copies all that came before."""
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """The names under which a call may bound its reply."""
 _OF_THE_ROUTE = ("model", "model_name", "n", "extra_body", "extra_headers", "extra_query")
@@ -126,7 +128,7 @@ class Provider:
                 if heard is None:
                     told = cast("AIMessage", await bound.ainvoke(conversation, _QUIET, **options))
                 else:
-                    told = await self._stream(bound.astream(conversation, _QUIET, **options), heard)
+                    told = await self._stream(bound.astream(conversation, _QUIET, **options), most, heard)
             said = read(told)
         except InterlockError:
             raise  # something to be set right by people
@@ -134,9 +136,9 @@ class Provider:
             raise failure(error) from None
         return replace(said, text=unfenced(said.text)) if self._told_in_words(call) else said
 
-    async def _stream(self, chunks: AsyncIterator[Any], heard: Callable[[str], None]) -> AIMessage:
+    async def _stream(self, chunks: AsyncIterator[Any], most: int, heard: Callable[[str], None]) -> AIMessage:
         whole: AIMessageChunk | None = None
-        left = LONGEST
+        left = min(LONGEST, most * _CHARACTERS)
         async for chunk in chunks:
             piece = cast("AIMessageChunk", chunk)
             text = messages.text_of(piece.content)
