@@ -128,7 +128,12 @@ class Pushes:
     async def turn(self) -> None:
         """One look: what has moved goes into the outbox, and what is due is begun to be sent."""
         for subscription in await self._stored.moved([host.graph for host in self._hosts.values()]):
-            await self._tell(subscription)
+            try:
+                await self._tell(subscription)
+            except StoreUnavailable:
+                raise
+            except Exception:  # one that cannot be told keeps nobody else's news back
+                _log.exception("subscribers of run %s cannot be told", subscription.run)
         for notification in await self._stored.due(self._clock.now()):
             key = (notification.subscription.run, notification.subscription.id)
             if key not in self._sending:
@@ -180,7 +185,7 @@ class Pushes:
         wish = notification.subscription
         try:
             why = await self._post(notification)
-        except (httpx.HTTPError, InterlockError, OSError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, InterlockError, OSError, TimeoutError) as error:
             why = type(error).__name__
         if not why:
             await self._stored.delivered(notification.id)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
+
 from interlock.errors import BadInput
 
 _LONGEST = 2000
@@ -45,8 +47,9 @@ class Screen:
     def _parts(self, url: str) -> SplitResult:
         try:
             parts = urlsplit(url)
+            httpx.URL(url)  # what sends it later must be able to read it as well
             fits = bool(parts.hostname) and parts.port != 0 and len(url) <= _LONGEST and url.isprintable()
-        except ValueError:
+        except (ValueError, httpx.InvalidURL):
             raise BadInput("notifications need a URL that can be read.") from None
         if not fits or parts.username is not None or parts.password is not None or " " in url:
             raise BadInput("notifications need a URL with a host, and without a user or password in it.")

@@ -84,6 +84,10 @@ class Changes:
                 _log.warning("looking for changes: %s", error.message)
                 await asyncio.sleep(self._every_s)
                 continue
+            except Exception:  # whatever it is, without this look everybody would wait for ever
+                _log.exception("looking for changes")
+                await asyncio.sleep(self._every_s)
+                continue
             for run, head in heads.items():
                 for seq, waiting in self._waiting.get(run, []):
                     if head > seq and not waiting.done():

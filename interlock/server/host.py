@@ -15,7 +15,7 @@ from interlock.core.principal import Principal
 from interlock.core.questions import Answer
 from interlock.core.runs import FINAL
 from interlock.core.stores import Line
-from interlock.errors import FormatRefused, LeaseLost, NotFound, RunBusy, StoreUnavailable
+from interlock.errors import FormatRefused, InterlockError, LeaseLost, NotFound, RunBusy, StoreUnavailable
 from interlock.observability.progress import tell
 from interlock.persistence.hosted import Seen, SqlHosted
 from interlock.server.changes import Changes
@@ -46,6 +46,7 @@ class Host:
         self._working: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._held: set[str] = set()
+        self._stopping: set[asyncio.Task[None]] = set()
         self._cancels: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._broken: dict[str, int] = {}
         self._stuck: set[str] = set()
@@ -145,6 +146,14 @@ class Host:
         """
         if not (await self.view(run, who)).own:
             raise NotFound(f"{who.user} has no run {run!r}.")
+        # The wish stands, also where whoever had it does not wait until the body has stopped.
+        stopping = asyncio.create_task(self._cancel(run, who), name=f"cancel {run}")
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopped)
+        await asyncio.shield(stopping)
+        return await self.view(run, who)
+
+    async def _cancel(self, run: str, who: Principal) -> None:
         async with self._cancels.setdefault(run, asyncio.Lock()):  # a second wish finds it canceled
             self._held.add(run)
             try:
@@ -155,7 +164,11 @@ class Host:
                 await self.app.cancel(run, by=who)
             finally:
                 self._held.discard(run)
-        return await self.view(run, who)
+
+    def _stopped(self, stopping: asyncio.Task[None]) -> None:
+        self._stopping.discard(stopping)
+        if not stopping.cancelled() and isinstance(stopping.exception(), InterlockError):
+            _log.info("a run was not canceled: %s", stopping.exception())
 
     async def settled(self, run: str, who: Principal) -> View:
         """Waits until the run has ended or only people can move it; giving up waiting stops nothing."""
@@ -271,7 +284,7 @@ class Host:
     async def _stop(self) -> None:
         self._changes.stop()
         self._reaper.cancel()
-        working = [self._reaper, *self._working.values()]
+        working = [self._reaper, *self._stopping, *self._working.values()]
         for each in working:
             each.cancel()
         await asyncio.gather(*working, return_exceptions=True)

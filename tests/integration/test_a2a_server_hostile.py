@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from a2a.utils.errors import InvalidParamsError, TaskNotCancelableError
 from pydantic import BaseModel
 
 from interlock import Agent, Doors
+from interlock.core.principal import Principal
+from interlock.persistence.hosted import SqlHosted
 from interlock.server.host import Host
 from interlock.server.identity import LARGEST
 from interlock.settings import ServeSettings
@@ -225,6 +227,41 @@ async def test_five_wishes_to_cancel_are_one_end(tmp_path: Path) -> None:
     assert [type(end) for end in ends if isinstance(end, Exception)] == [TaskNotCancelableError] * 4
 
 
+async def test_a_wish_to_cancel_stands_where_nobody_waits_for_its_end(tmp_path: Path) -> None:
+    """A caller that gives up while the body still winds down has canceled the task all the same."""
+    begun, wound_down = asyncio.Event(), asyncio.Event()
+
+    async def work(note: Note, doors: Doors) -> Note:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await wound_down.wait()
+        return note
+
+    async with (
+        served.running(tmp_path, served.worker(work), grpc_port=0) as server,
+        grpc.aio.insecure_channel(server.served.grpc or "") as channel,
+    ):
+        client = await server.client(streaming=False)
+        task = await served.sent(client, served.say("x", configuration={"return_immediately": True}))
+        await begun.wait()
+        cancel: Any = channel.unary_unary(
+            "/lf.a2a.v1.A2AService/CancelTask",
+            request_serializer=pb.CancelTaskRequest.SerializeToString,
+            response_deserializer=pb.Task.FromString,
+        )
+        wish, token = pb.CancelTaskRequest(id=task.id), (("authorization", "Bearer ann-token"),)
+        with pytest.raises(grpc.aio.AioRpcError) as gone:
+            await cancel(wish, metadata=token, timeout=0.3)
+        wound_down.set()
+        async with asyncio.timeout(20):
+            end = await server.host.settled(task.id, Principal(user="ann"))
+
+    assert gone.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert end.phase == "canceled"
+
+
 async def test_a_session_begun_by_two_people_at_once_is_one_persons(tmp_path: Path) -> None:
     """Whoever comes first has it; the other is refused, and neither is in a session with the other."""
     async with served.running(tmp_path, served.worker(_echo)) as server:
@@ -306,3 +343,32 @@ async def test_an_endless_message_id_is_refused(tmp_path: Path) -> None:
         answer = await server.http.post(f"{server.url}/", json=body, headers=HEADERS)
 
     assert "messageId" in answer.json()["error"]["message"]
+
+
+async def test_a_look_that_breaks_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever follows a run hears its end, also where one look at the database broke in a new way."""
+    heads, go, looked = SqlHosted.heads, asyncio.Event(), asyncio.Event()
+
+    async def once(self: SqlHosted, runs: Sequence[str]) -> dict[str, int]:
+        if runs and not looked.is_set():
+            looked.set()
+            raise ValueError("a database says something nobody has heard before")
+        return await heads(self, runs)
+
+    async def work(note: Note, doors: Doors) -> Note:
+        await go.wait()
+        return note
+
+    monkeypatch.setattr(SqlHosted, "heads", once)
+    async with served.running(tmp_path, served.worker(work)) as server:
+        client = await server.client()
+        async with asyncio.timeout(20):
+            stream = client.send_message(served.say("hello"))
+            events = [await anext(stream)]
+            await looked.wait()
+            go.set()
+            events += [event async for event in stream]
+
+    assert events[-1].status_update.status.state == pb.TASK_STATE_COMPLETED

@@ -15,11 +15,13 @@ from a2a.utils.errors import InvalidParamsError, TaskNotFoundError
 from interlock import Agent, Doors, bind
 from interlock.a2a.pushes import ATTEMPTS
 from interlock.a2a.screening import Screen
+from interlock.core.hosting import View
 from interlock.core.principal import Principal
 from interlock.core.questions import Answer
 from interlock.errors import BadInput
 from interlock.persistence.pushes import SqlNotifications
 from interlock.persistence.signing import verify
+from interlock.server.host import Host
 from interlock.settings import ServeSettings
 from interlock.testing.clock import StillClock
 from tests import served
@@ -207,6 +209,41 @@ async def test_a_name_that_turns_private_is_not_reached(monkeypatch: pytest.Monk
     assert await screen.passed("https://told.example/x") == "93.184.216.34"
     with pytest.raises(BadInput, match="not public"):
         await screen.passed("https://told.example/x")
+
+
+async def test_a_url_that_could_not_be_sent_to_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers of URLs differ: one that resolves and cannot be sent to would be tried for ever."""
+
+    async def resolve(host: str, port: int, **more: Any) -> list[Any]:
+        return [(0, 0, 0, "", ("93.184.216.34", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+
+    with pytest.raises(BadInput, match="can be read"):
+        await Screen().passed("https://\u2603.example/x")
+
+
+async def test_one_run_that_cannot_be_told_keeps_no_other_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever breaks about one subscription, the others are told."""
+    view, broken = Host.view, set[str]()
+
+    async def shown(self: Host, run: str, who: Principal) -> View:
+        if run in broken:
+            raise ValueError("cannot be shown")
+        return await view(self, run, who)
+
+    async with receiver() as told, served.running(tmp_path, served.worker(_ask), serve=OPEN) as server:
+        client = await server.client(streaming=False)
+        first = await served.sent(client, message(told.url))
+        broken.add(first.id)
+        monkeypatch.setattr(Host, "view", shown)
+        await server.host.app.cancel(first.id, by=Principal(user="ann"))
+        second = await served.sent(client, message(told.url))
+        got = await told.until(lambda got: any(second.id.encode() in sent.body for sent in got))
+
+    assert not any(first.id.encode() in sent.body and b"CANCELED" in sent.body for sent in got)
 
 
 async def test_configurations_are_kept_by_id(tmp_path: Path) -> None:
