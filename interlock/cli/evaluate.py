@@ -158,6 +158,9 @@ def add(
         return
     terminal.say(f"{added.case} is a case of {chosen} now: {added.file.relative_to(Path.cwd())}")
     terminal.say(f"Play it: interlock eval run {chosen} --case {added.case}")
+    terminal.tell(
+        "Secrets are masked in it; names, addresses and orders are not: read it before you share it."
+    )
     if opinion is not None and opinion.label == "wrong" and opinion.expect is None:
         terminal.say("It expects only where the run ended. Write down what it should come to.")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Any, cast
 
@@ -89,7 +90,8 @@ async def optimize(search: Search) -> Found:
     Nothing is written here: `Proposal.write` keeps the result, `Proposal.accept` puts it into place.
 
     Raises:
-        BadInput: if there are no held-out cases, gepa is not installed, or the graph cannot be played.
+        BadInput: if there are no held-out cases, the budget is too small for one candidate, gepa is not
+            installed, or the graph cannot be played.
         NotFound: if no model stands behind the reflection's route.
     """
     held_out = search.suite.cases["held_out"]
@@ -98,6 +100,7 @@ async def optimize(search: Search) -> Found:
             f"{search.suite.name} needs development and held-out cases (held_out.jsonl): without them nobody "
             "can say whether a new prompt is better or only fits the cases it was made from."
         )
+    _afford(search)
     proposal = Proposal.beside(search.prompt, search.out)
     before, tally = words_of_file(search.prompt), Tally()
     async with Process(search.suite, search.project, search.variant) as process:
@@ -153,6 +156,21 @@ def feedback(result: Result) -> str:
     return f"{result.why}\n" + ("\n".join(wrong) or "Everything was as expected.")
 
 
+def _round(search: Search) -> tuple[int, int]:
+    """(cases that say what the present prompt is worth, cases that one candidate may take)."""
+    learn, choose = parts(search.suite.cases["development"])
+    return len(choose), 2 * min(BATCH, len(learn)) + len(choose)
+
+
+def _afford(search: Search) -> None:
+    least = sum(_round(search))
+    if search.budget < least:
+        raise BadInput(
+            f"{search.budget} cases are too few to try one prompt on {search.suite.name}: it takes {least}. "
+            f"Give --budget {least} or more."
+        )
+
+
 def _look(search: Search, adapter: "_Adapter", before: str) -> str:
     """Gepa's search, in a thread of its own; the best words it found."""
     try:
@@ -169,7 +187,8 @@ def _look(search: Search, adapter: "_Adapter", before: str) -> str:
         adapter=cast("Any", adapter),
         reflection_lm=cast("Any", adapter.reflect),
         reflection_minibatch_size=min(BATCH, len(learn)),
-        max_metric_calls=search.budget,
+        # gepa looks at the budget between rounds, so a round is begun only where a whole one is left.
+        max_metric_calls=search.budget - _round(search)[1] + 1,
         seed=search.seed,
         logger=_Silent(),
         display_progress_bar=False,
@@ -197,12 +216,14 @@ class _Adapter:
         self._search, self._process, self._tally, self._loop = search, process, tally, loop
         self._pending: Future[Any] | None = None
         self._stopped = False
+        self._turn = Lock()  # what is begun while the search is being stopped is stopped as well
 
     def stop(self) -> None:
         """Lets gepa's thread end: what it waits for is cancelled, and nothing more is done for it."""
-        self._stopped = True
-        if self._pending is not None:
-            self._pending.cancel()
+        with self._turn:
+            self._stopped = True
+            if self._pending is not None:
+                self._pending.cancel()
 
     def evaluate(self, batch: list[Work], candidate: Mapping[str, str], capture_traces: bool = False) -> Any:  # noqa: ANN401
         """Plays cases with a candidate; called in gepa's thread."""
@@ -256,11 +277,12 @@ class _Adapter:
 
     def _here(self, work: Any) -> Any:  # noqa: ANN401
         """Runs a coroutine on the loop that owns the process, and waits for it in this thread."""
-        if self._stopped:
-            work.close()
-            raise RuntimeError("the search was stopped")
-        self._pending = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return self._pending.result()
+        with self._turn:
+            if self._stopped:
+                work.close()
+                raise RuntimeError("the search was stopped")
+            self._pending = pending = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return pending.result()
 
     def _lesson(self, work: Work, result: Result) -> Mapping[str, Any]:
         made = [

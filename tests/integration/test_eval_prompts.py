@@ -101,13 +101,14 @@ def test_a_better_prompt_is_proposed_and_only_a_person_accepts_it(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The held-out gain and the difference are told; the prompt is replaced by --accept, and not before."""
-    command = ("optimize", "clerk", "--suite", "desk", "--budget", "5")
+    command = ("optimize", "clerk", "--suite", "desk", "--budget", "8")
     before = (project / "clerk.md").read_text()
 
     code, out, err = interlock(capsys, *command)
 
     assert code == 0, err
     assert "+Always thank the customer." in out and "-Answer the customer." in out
+    assert "10 cases played" in out  # 8 while looking, and the held-out one twice
     assert "held-out score of clerk.md: 85.7%" in out and "100.0% (+14.3%)" in out
     assert (project / "clerk.md").read_text() == before
     assert (project / "clerk.v2.proposed.md").read_text() == BETTER
@@ -125,7 +126,7 @@ def test_a_prompt_that_only_fits_its_own_cases_is_refused(
 ) -> None:
     """The development cases gain and the held-out one loses: it is shown, and cannot be accepted."""
     (project / "evals" / "desk" / "suite.toml").write_text('script = "script.py:spoils"\n')
-    command = ("optimize", "clerk", "--suite", "desk", "--budget", "5", "--json")
+    command = ("optimize", "clerk", "--suite", "desk", "--budget", "8", "--json")
     held_out = project / "evals" / "desk" / "held_out.jsonl"
     held_out.write_text(held_out.read_text().replace("thank you", "yes"))
 
@@ -143,6 +144,7 @@ def test_a_prompt_that_only_fits_its_own_cases_is_refused(
     [
         (("nobody",), "there is no agent 'nobody' in this graph; there are: clerk"),
         (("clerk", "--accept"), "there is no proposal"),
+        (("clerk", "--budget", "7"), "too few to try one prompt on desk: it takes 8"),
     ],
 )
 def test_what_cannot_be_optimised_gets_one_sentence(
@@ -186,7 +188,7 @@ async def test_a_stopped_search_ends_with_its_thread_and_its_process(project: Pa
     """Whoever stops it while the model thinks waits for nobody."""
     silent, threads = Silent(), threading.active_count()
     suite = Suite.read("desk", project)
-    search = Search(suite, project, Variant(), "clerk", project / "clerk.md", silent, budget=5)
+    search = Search(suite, project, Variant(), "clerk", project / "clerk.md", silent, budget=8)
     looking = asyncio.create_task(optimize(search))
     await asyncio.wait_for(silent.asked.wait(), 100)
 
@@ -195,6 +197,9 @@ async def test_a_stopped_search_ends_with_its_thread_and_its_process(project: Pa
         await looking
     await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 20)
 
+    async with asyncio.timeout(10):  # the thread that waited for the process ends a moment after it
+        while threading.active_count() > threads:
+            await asyncio.sleep(0.01)
     assert threading.active_count() <= threads
     assert not list(project.glob("*.proposed.*"))
 
