@@ -73,6 +73,8 @@ class Batch:
     effect_key: tuple[str, str] | None = None
     """(tool, name) of a cross-run effect to claim; a claim of another run fails the whole batch."""
     move: Move | None = None
+    then: Move | None = None
+    """A second move, right after the first."""
     spend: Spend | None = None
     """What the run has used in all, when a segment ends."""
 

@@ -137,6 +137,7 @@ class TaskScope:
         use_receipt: str | None = None,
         effect_key: tuple[str, str] | None = None,
         move: Move | None = None,
+        then: Move | None = None,
     ) -> None:
         """Writes the buffer, and what must go with it, in one transaction.
 
@@ -160,6 +161,7 @@ class TaskScope:
                         use_receipt=use_receipt,
                         effect_key=effect_key,
                         move=move,
+                        then=then,
                     )
                 )
             except BaseException:

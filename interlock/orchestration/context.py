@@ -136,14 +136,30 @@ class RunContext:
         """The scope of the supervisor's own work: planning, the gate, delivery."""
         return self._scope(name, self.version, task, attempt, Limits(), tools)
 
-    async def move(self, scope: TaskScope, to: RunState, reason: str, **more: Any) -> None:  # noqa: ANN401
-        """Changes the run's state with what the scope has noted; once made, a move is not repeated."""
+    async def move(
+        self,
+        scope: TaskScope,
+        to: RunState,
+        reason: str,
+        *,
+        then: Move | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> None:
+        """Changes the run's state with what the scope has noted; once made, a move is not repeated.
+
+        Args:
+            scope: Whose facts are stored with it.
+            to: The new state.
+            reason: Why, in words.
+            then: A second move, in the same transaction.
+            more: Outcome and response of a run that ends.
+        """
         behind = to in _ORDER and self.state in _ORDER and _ORDER.index(self.state) >= _ORDER.index(to)
         if not self.bound or behind or self.inside is not None or self.state in FINAL:
             await scope.flush()
             return
-        await scope.flush(move=Move(to=to, reason=reason, **more))
-        self.state = to
+        await scope.flush(move=Move(to=to, reason=reason, **more), then=then)
+        self.state = then.to if then else to
 
     def _scope(
         self, name: str, version: str, task: str, attempt: int, limits: Limits, tools: tuple[Any, ...]

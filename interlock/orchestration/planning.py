@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from interlock.core.agents import AnyAgent
 from interlock.core.canonical import Json, canonical, plain
 from interlock.core.plans import Plan, StoredPlan, store
+from interlock.core.ports import Move
 from interlock.core.proposals import Proposal
 from interlock.core.results import GaveUp, Stored
 from interlock.errors import (
@@ -31,6 +32,7 @@ Route: TypeAlias = Callable[..., Plan | GaveUp | Awaitable[Plan | GaveUp | None]
 Found: TypeAlias = StoredPlan | Proposed | GaveUp | str
 """What a route comes to; a string says why it was passed over."""
 INTAKE, PLAN = "intake", "plan"
+_ROUTES_TRIED = "the routes are tried"
 
 
 class Planner:
@@ -83,14 +85,16 @@ class Planner:
         held = await hold(plain(request), context.run, "request.json", context.artifacts)
         size = len(canonical(plain(request)))
         scope.note("context.loaded", {"given": ["request"], "bytes": size, "history": "none: no session yet"})
-        await context.move(scope, "context_loaded", "the request is valid")
+        # Planning follows at once, so both moves are one transaction.
+        planning = Move("planning", _ROUTES_TRIED)
+        await context.move(scope, "context_loaded", "the request is valid", then=planning)
         return {"held": held, "run": context.run}
 
     async def plan(self, state: Mapping[str, Any], context: RunContext, doors: TaskDoors) -> dict[str, Any]:
         """Tries the routes in order and returns the state update: a plan, or why there is none."""
         scope = doors.scope
         request = self.read(await held_value(state["held"], context))
-        await context.move(scope, "planning", "the routes are tried")
+        await context.move(scope, "planning", _ROUTES_TRIED)  # as a rule intake has made it
         reason, needs = "no route has a plan for this request", ""
         for number, route in enumerate(self.routes):
             found = await self._in_time(self._try(route, number, request, doors), context)

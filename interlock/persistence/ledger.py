@@ -139,7 +139,8 @@ def _must_be_durable(batch: Batch) -> bool:
     """
     effects = any(entry.kind in ("effect", "answer") for entry in batch.entries) or bool(batch.remotes)
     people = bool(batch.questions) or batch.use_receipt is not None or batch.effect_key is not None
-    rests = batch.spend is not None or (batch.move is not None and batch.move.to not in _ON_THE_WAY)
+    moves = filter(None, (batch.move, batch.then))
+    rests = batch.spend is not None or any(move.to not in _ON_THE_WAY for move in moves)
     return effects or people or rests
 
 
@@ -164,21 +165,18 @@ def store(connection: Connection, batch: Batch, now: datetime) -> None:
     if batch.spend is not None:
         connection.execute(_SPEND, {"of": batch.run, "spent": batch.spend.model_dump_json()})
     drafts = list(batch.drafts)
-    if batch.move is not None:
-        check_move(batch.run, run.state, batch.move.to)
-        _move(connection, batch.run, batch.move)
-        actor = drafts[-1].actor if drafts else "supervisor"
-        body = {
-            "from": run.state,
-            "to": batch.move.to,
-            "reason": batch.move.reason,
-            "outcome": batch.move.outcome,
-        }
+    state = run.state
+    for move in filter(None, (batch.move, batch.then)):
+        check_move(batch.run, state, move.to)
+        _move(connection, batch.run, move)
+        actor = drafts[-1].actor if drafts and move is batch.move else "supervisor"
+        body = {"from": state, "to": move.to, "reason": move.reason, "outcome": move.outcome}
         # A run may make the same move twice, so the event's name carries where in the chain it was made.
-        tag = f"{run.state}->{batch.move.to}@{run.head_seq}"
+        tag = f"{state}->{move.to}@{run.head_seq}"
         drafts.append(rows.fact(batch.run, "run.moved", actor, now, body, tag))
-        if batch.move.to in FINAL:
-            drafts.extend(_withdraw(connection, batch.run, now))
+        state = move.to
+    if state != run.state and state in FINAL:
+        drafts.extend(_withdraw(connection, batch.run, now))
     rows.append(connection, batch.run, (run.head_seq, run.head_hash), drafts, now)
 
 

@@ -34,9 +34,9 @@ class MemoryLedger:
             self._ids.add(draft.id)
             self.events.append(event)
             self._last = event.hash
-        if batch.move is not None:
-            check_move(batch.run, self.state, batch.move.to)
-            self.state = batch.move.to
+        for move in filter(None, (batch.move, batch.then)):
+            check_move(batch.run, self.state, move.to)
+            self.state = move.to
 
     async def question(self, question: str) -> Question | None:
         """Nobody is asked here."""

@@ -256,6 +256,23 @@ async def test_an_effect_that_may_have_happened_keeps_its_key(
         await ledger.commit(Batch("r-2", None, entries=[sent("r-2")], effect_key=KEY))
 
 
+async def test_two_moves_are_one_transaction(ledger: SqlLedger, runs: SqlRuns, record: SqlRecord) -> None:
+    """Each has its event, in order; where the second is not in the table, neither is made."""
+    loaded = Move("context_loaded", "loaded")
+    with pytest.raises(WrongState):
+        await ledger.commit(Batch("r-1", None, move=loaded, then=Move("created", "")))
+    assert (await runs.get("r-1")).state == "created"
+
+    await ledger.commit(Batch("r-1", None, move=loaded, then=Move("planning", "tried")))
+
+    run, lines = await runs.get("r-1"), await record.lines("r-1")
+    assert (run.state, run.reason) == ("planning", "tried")
+    moves = [line.body for line in lines if line.event.kind == "run.moved"]
+    assert [(body["from"], body["to"]) for body in moves if isinstance(body, dict)] == [
+        ("created", "context_loaded"), ("context_loaded", "planning")
+    ]  # fmt: skip
+
+
 async def test_a_move_changes_the_row_and_adds_its_event(
     ledger: SqlLedger, runs: SqlRuns, record: SqlRecord, clock: StillClock
 ) -> None:
