@@ -54,6 +54,7 @@ def clerk(asked):
 def reflects(asked):
     """Reads what was wrong, and writes a prompt."""
     assert 'reply_has: expected ["thank you"]' in asked.text
+    assert "sorry" not in str(asked.messages), "the held-out case was shown"
     return "```\\nAlways thank the customer.\\n```"
 
 def spoils(asked):
