@@ -89,7 +89,7 @@ class View:
 
 def may_answer(who: Principal, question: Question, owner: str) -> bool:
     """Says whether somebody is asked by a question of this owner's run."""
-    return who.holds(owner if question.whom == OWNER else question.whom)
+    return who.owns(owner) if question.whom == OWNER else who.holds(question.whom)
 
 
 @dataclass(frozen=True, slots=True)

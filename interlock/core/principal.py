@@ -23,3 +23,10 @@ class Principal(BaseModel, frozen=True, extra="forbid"):
     def holds(self, role: str) -> bool:
         """Says whether this person may act as `role` (a scope, a team or their own name)."""
         return role in (self.user, self.team) or role in self.scopes or "*" in self.scopes
+
+    def owns(self, owner: str) -> bool:
+        """Says whether what `owner` started is theirs: by name, or because they hold every role.
+
+        A team or a scope that has a person's name makes nobody that person.
+        """
+        return self.user == owner or "*" in self.scopes

@@ -134,7 +134,8 @@ def accept(question: Question, answer: Answer, owner: str, now: datetime) -> Que
             "came too late and changes nothing."
         )
     asked = owner if question.whom == OWNER else question.whom
-    if not answer.by.holds(asked):
+    may = answer.by.owns(owner) if question.whom == OWNER else answer.by.holds(asked)
+    if not may:
         raise AnswerRefused(f"question {question.id} is for {asked}; {answer.by.user} may not answer it.")
     value = redact(_value(question, answer))
     try:

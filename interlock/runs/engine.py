@@ -153,7 +153,7 @@ class InlineEngine:
             WrongState: if it has ended already.
         """
         stored = await self._runs.get(run)
-        if not by.holds(stored.owner.user):
+        if not by.owns(stored.owner.user):
             raise NotFound(f"{by.user} has no run {run!r}: only {stored.owner.user} may cancel it.")
         if stored.state in FINAL:
             raise WrongState(f"run {run} is {stored.state} already and cannot be canceled.")

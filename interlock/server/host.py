@@ -205,7 +205,7 @@ class Host:
 
     def _view(self, seen: Seen, who: Principal) -> View:
         owner = seen.run.owner.user
-        own = who.holds(owner)
+        own = who.owns(owner)
         asked = tuple(q for q in seen.open if may_answer(who, q, owner))
         answered = any(q.answered_by == who.user for q in seen.closed)
         if seen.run.graph != self.app.program.name or not (own or asked or answered):

@@ -16,6 +16,8 @@ from pydantic import BaseModel
 
 from interlock import Agent, Doors
 from interlock.core.principal import Principal
+from interlock.core.questions import Answer
+from interlock.errors import AnswerRefused, NotFound
 from interlock.persistence.hosted import SqlHosted
 from interlock.server.host import Host
 from interlock.server.identity import LARGEST
@@ -320,6 +322,24 @@ async def test_who_answers_for_somebody_else_does_not_take_their_notifications(t
 
     assert [(config.url, config.token) for config in kept] == [("http://127.0.0.1:9/ann", "ann")]
     assert served.state_of(asked) == "input_required"
+
+
+@pytest.mark.parametrize("who", [Principal(user="bob", team="ann"), Principal(user="bob", scopes=("ann",))])
+async def test_a_team_or_role_with_a_persons_name_is_not_that_person(tmp_path: Path, who: Principal) -> None:
+    """They neither see, answer nor cancel what that person started."""
+    ann = Principal(user="ann")
+    async with served.running(tmp_path, served.worker(_ask)) as server:
+        run = await server.host.start({"text": "hello"}, ann, key="k-1")
+        asked = (await server.host.settled(run, ann)).asked[0]
+        with pytest.raises(NotFound):
+            await server.host.view(run, who)
+        with pytest.raises(AnswerRefused):
+            await server.host.answer(Answer(question=asked.id, by=who, value="red"))
+        with pytest.raises(NotFound):
+            await server.host.app.cancel(run, by=who)
+        after = await server.host.view(run, ann)
+
+    assert after.phase == "asks"
 
 
 async def test_a_fault_over_mcp_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
