@@ -34,6 +34,7 @@ WEATHER = {
 MONTHS = (
     "January|February|March|April|June|July|August|September|October|November|December|Januar|März|Mai|Juni"
 )
+TOOL = re.compile(r"[a-z]+/[a-z_]+")
 A_DATE = re.compile(rf"\b20\d\d\b|\b\d{{1,2}}[./] ?(?:0?[1-9]|1[0-2])[./]|\b(?:{MONTHS})\b|\bMay \d")
 AN_ORDER, A_PARCEL = re.compile(r"\b[Aa]-\d{4}\b"), re.compile(r"\bTN\d{5}DE\b")
 
@@ -207,7 +208,9 @@ def test_case_has_the_known_fields(case: Case) -> None:
 
     assert case.keys() - {"weather"} == {"ticket", "expect", "why"}
     assert case["ticket"].keys() == {"id", "customer_email", "subject", "text"}
-    assert expect.keys() == ALLOWED.keys() | {"agents", "reply_has", "refunded", "results"}
+    needed = ALLOWED.keys() | {"agents", "reply_has", "refunded", "results"}
+    assert expect.keys() - {"tools", "never"} == needed
+    assert all(TOOL.fullmatch(tool) for tool in (*expect.get("tools", ()), *expect.get("never", ())))
     assert all(expect[field] in allowed for field, allowed in ALLOWED.items())
     assert set(expect["results"]) <= RESULTS and set(expect["agents"]) <= AGENTS
     assert all(value in WEATHER[where] for where, value in case.get("weather", {}).items())
