@@ -27,6 +27,7 @@ from langchain.agents.middleware import (
 )
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from interlock import bind
 from interlock.bootstrap import Bound
@@ -305,7 +306,7 @@ async def test_a_tool_of_one_provider_is_refused(tmp_path: Path) -> None:
 async def test_a_model_by_its_name_is_past_the_doors(tmp_path: Path) -> None:
     """A fallback that names a provider is found, and in strict mode not asked: give it a `RoutedChat`."""
     async with worlds(tmp_path, model) as world:
-        known = ChatOpenAI(model="gpt-4o", base_url=world.server.url, api_key="k", max_retries=0)
+        known = ChatOpenAI(model="gpt-4o", base_url=world.server.url, api_key=SecretStr("k"), max_retries=0)
         graph = create_agent(
             RoutedChat("dead"), tools=[world.camera.tool], middleware=[ModelFallbackMiddleware(known)]
         )

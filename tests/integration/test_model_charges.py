@@ -47,7 +47,8 @@ async def ran(graph: Any, folder: Path, gateway: ModelGateway) -> tuple[Run, lis
                 await app.answer(question.id, value="go on")
             run = await app.resume(run.id)
         lines = await app.stores.record.lines(run.id)
-    told = [{"kind": one.event.kind, **one.body} for one in lines if one.event.kind.startswith("model.")]
+    of_models = [line for line in lines if line.event.kind.startswith("model.")]
+    told = [{"kind": one.event.kind, **one.body} for one in of_models if isinstance(one.body, dict)]
     return run, told, " ".join(" ".join(narrate(explain(run, lines))).split())
 
 
