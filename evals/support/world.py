@@ -28,12 +28,16 @@ AGREE = {("shipped", "in_transit"), ("delivered", "delivered"), ("shipped", "ret
 """What the shop and the carrier may say of the same parcel without contradicting each other."""
 NUMBER = re.compile(r"\ba\s?-?\s?(\d{4})\b", re.IGNORECASE)
 
+VARIABLES = ("CARRIER_URL", "SHOP_DATA", "SHOP_WEATHER")
+"""How the desk is told where its shop is."""
+
 
 class World:
     """The shop's books; the carrier is one process for all cases, since nobody writes to its book."""
 
     def start(self, folder: Path) -> None:
         """Seeds a shop to copy from, and starts the carrier on it."""
+        self._before = {name: os.environ.get(name) for name in VARIABLES}
         self._seeded = folder / "seeded"
         seed(self._seeded, date.today())
         self._carrier = subprocess.Popen(
@@ -67,9 +71,14 @@ class World:
         return Found({"refunded": f"{total:.2f}" if known else None}, tuple(harm))
 
     def close(self) -> None:
-        """Ends the carrier."""
+        """Ends the carrier, and leaves the environment as it was."""
         self._carrier.terminate()
         self._carrier.communicate()
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
     def _rows(self, book: str, query: str, *values: str, seeded: bool = False) -> list[dict[str, Any]]:
         folder = self._seeded if seeded else self._folder

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from graphs.demo.stage import ROOT
-from graphs.reading import ROUTE
 from interlock.bootstrap.models import script_of
 from interlock.settings import ModelSettings, PriceSettings
 from interlock.testing.model_server import Asked, Babbles, ModelServer, Refuses, Turn
@@ -34,6 +33,9 @@ async def models() -> AsyncGenerator[dict[str, Any]]:
     if real["model"]:
         yield real
         return
+    # Imported only now: whoever imports the desk's agents decides where its carrier is.
+    from graphs.reading import ROUTE
+
     reader = script_of(f"{ROOT / 'evals' / 'support' / 'reader.py'}:script")
     async with ModelServer(_quick) as quick, ModelServer(reader) as careful:
         asked = [(QUICK, quick), (CAREFUL, careful)]
