@@ -41,18 +41,19 @@ check: $(STAMP) ## Every static gate: format, lint, types, imports, size, docs
 	@echo "imports" && out=$$($(BIN)/lint-imports --no-logo) || { echo "$$out"; exit 1; }
 	@echo "house"   && $(BIN)/python -m pytest -q tests/unit/test_size.py tests/unit/test_docs*.py tests/unit/test_house.py
 
-test: $(STAMP) ## All tests, with branch coverage (the threshold stands in pyproject.toml)
+test: $(STAMP) ## The first ring of tests, with branch coverage (the threshold stands in pyproject.toml)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term --ignore=tests/interop --ignore=tests/wire tests
+	@$(BIN)/python -m pytest -q -n 2 -m "not long" --cov --cov-report=term --ignore=tests/interop --ignore=tests/wire tests
 
 interop: $(STAMP) ## Agents of other frameworks, each in an environment of its own, both directions; prints the table
 	@rm -f .interlock/interop.json
 	@$(BIN)/python -m tests.interop.environments tests/interop/peers/*.txt
 	@$(BIN)/python -m pytest -q --durations=10 tests/interop; done=$$?; $(BIN)/python -m tests.interop.board; exit $$done
 
-test-all: $(STAMP) ## The second ring: other frameworks and a real model proxy, with environments of their own
+test-all: $(STAMP) ## The second ring: long tests, then other frameworks and a real model proxy in their environments
 	@rm -f .interlock/interop.json
 	@$(BIN)/python -m tests.interop.environments tests/interop/peers/*.txt tests/wire/*.txt
+	@$(BIN)/python -m pytest -q -n 2 -m long tests
 	@$(BIN)/python -m pytest -q --durations=10 tests/interop tests/wire; done=$$?; \
 		$(BIN)/python -m tests.interop.board; exit $$done
 

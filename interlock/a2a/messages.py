@@ -169,7 +169,9 @@ def _object(text: str) -> dict[str, Json] | None:
         return None
     try:
         found: object = json.loads(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise BadInput("the request is nested too deeply to be read: flatten it.") from None
+    except ValueError:
         return None
     return cast("dict[str, Json]", found) if isinstance(found, dict) else None
 

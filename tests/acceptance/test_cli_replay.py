@@ -20,6 +20,8 @@ from pydantic import BaseModel
 
 from interlock import Agent, Doors, Findings, Plan, Supervisor, Task, ToolServer
 
+pytestmark = pytest.mark.long
+
 key = os.environ.get("SHOP_KEY", "sk-first-key-that-nobody-may-see-1234567890")
 crm = ToolServer("crm")
 

@@ -28,6 +28,8 @@ from tests.front import ROOT, Front, fresh
 from tests.integration.test_remote_agents_people import asks_yes
 from tests.served import running
 
+pytestmark = pytest.mark.long
+
 front = pytest.fixture(fresh)
 MODES = ["auto", "legacy"]
 LOST = {"text": "my parcel is lost"}

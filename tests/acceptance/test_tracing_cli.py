@@ -13,6 +13,8 @@ from interlock.core.trace import root_of, trace_of
 from tests.front import ROOT, Front, fresh
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.long
+
 front = pytest.fixture(fresh)
 
 

@@ -29,6 +29,8 @@ from tests.desk import Shop, desk, settings
 from tests.served import Note
 from tests.told import Sent, receiver
 
+pytestmark = pytest.mark.long
+
 OPEN = ServeSettings(push_hosts=("127.0.0.1",), push_http=True)
 
 

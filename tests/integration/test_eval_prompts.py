@@ -25,6 +25,8 @@ from decimal import Decimal
 from pydantic import BaseModel
 from interlock import Agent, Findings, Plan, Supervisor, Task
 
+pytestmark = pytest.mark.long
+
 class Ask(BaseModel): id: str; text: str
 class Said(BaseModel): text: str
 

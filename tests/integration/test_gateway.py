@@ -1,5 +1,6 @@
 """The gateway on real servers: lost answers, dead servers, keys across runs, servers not in Python."""
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
@@ -462,9 +463,10 @@ async def test_servers_from_the_configuration_are_called_by_name(tmp_path: Path)
 
 
 async def test_a_server_that_dies_and_one_that_never_was(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A dead connection is told, the next call gets a new one, and the server's own words stay its own."""
+    caplog.set_level(logging.WARNING, "interlock")  # an operator who debugs does see them
     server = ToolServer.stdio("notes", notes(tmp_path / "notes"), {"PYTHONPATH": "."})
     missing = ToolServer.stdio("missing", ["/nonexistent/server"])
     told: list[str] = []

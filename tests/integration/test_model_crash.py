@@ -25,6 +25,8 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from tests.integration.test_model_crash import script_until
 from tests.integration.test_model_bodies import Desk
+
+pytestmark = pytest.mark.long
 desk = Desk(Path(sys.argv[1]), script_until(int(sys.argv[2])))
 asyncio.run(desk.run())
 """

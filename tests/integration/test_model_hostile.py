@@ -24,6 +24,8 @@ from tests.integration.test_model_bodies import DONE, Desk, bodies, many_payment
 from tests.integration.test_model_crash import ROOT, resumed
 from tests.prompts import Actor, Said
 
+pytestmark = pytest.mark.long
+
 SMALL: dict[str, Any] = {"order_id": "A-1001", "amount": "49.90"}
 LARGE: dict[str, Any] = {"order_id": "A-1002", "amount": "250.00"}
 CALL = "shop__pay_back"

@@ -20,6 +20,8 @@ from tests.desk import Ticket
 from tests.remote_desk import desk, events, result, scorer, settings
 from tests.remote_worker import LEASE_S, play
 
+pytestmark = pytest.mark.long
+
 WORKERS = multiprocessing.get_context("forkserver")
 """All workers fork from one process that has imported what they need."""
 WORKERS.set_forkserver_preload(["tests.remote_worker", "interlock.a2a.attempts"])

@@ -17,6 +17,8 @@ from tests.desk import Ticket
 from tests.integration.test_remote_agents_hostile import DONE, WORKING, Raw, came, said, stream, task
 from tests.remote_desk import desk, scorer, settings
 
+pytestmark = pytest.mark.long
+
 UPDATE: dict[str, Any] = {"taskId": "t-1", "contextId": "c-1"}
 
 

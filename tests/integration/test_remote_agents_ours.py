@@ -28,6 +28,8 @@ from tests.remote_desk import Score, desk, events, result, scorer, settings
 from tests.remote_worker import LEASE_S
 from tests.served import running
 
+pytestmark = pytest.mark.long
+
 TICKETS = Path(__file__).parents[2] / "evals" / "support" / "tickets.jsonl"
 CASES = ["T-007", "T-010", "T-020", "T-034"]
 """A refund at once, one that waits for a yes, a cancellation, and a ticket that tries to steer the desk."""

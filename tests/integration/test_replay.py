@@ -26,6 +26,8 @@ from tests.integration import foreign
 from tests.prompts import Actor, write_prompt
 from tests.served import running
 
+pytestmark = pytest.mark.long
+
 LOST = Ticket(text="my parcel is lost")
 CASES = Path(__file__).parents[2] / "evals" / "support" / "tickets.jsonl"
 

@@ -15,6 +15,8 @@ from interlock.observability.narrate import narrate
 from tests.desk import Reply, Ticket, settings
 from tests.prompts import Actor, Said, write_prompt
 
+pytestmark = pytest.mark.long
+
 PAGES, WINDOW = 199, 6_000
 notes = ToolServer("notes")
 
