@@ -10,6 +10,8 @@ import pytest
 
 from tests.front import Front, fresh
 
+pytestmark = pytest.mark.long
+
 front = pytest.fixture(fresh)
 
 THINKING = '''
@@ -19,8 +21,6 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from interlock import Agent, Doors, Findings, Plan, Supervisor, Task, ToolServer
-
-pytestmark = pytest.mark.long
 
 key = os.environ.get("SHOP_KEY", "sk-first-key-that-nobody-may-see-1234567890")
 crm = ToolServer("crm")

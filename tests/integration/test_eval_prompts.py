@@ -19,13 +19,13 @@ from interlock.evaluation.variants import Variant
 from interlock.testing.model_server import Asked, ModelServer, Says, Script
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 GRAPH = '''
 from decimal import Decimal
 from pydantic import BaseModel
 from interlock import Agent, Findings, Plan, Supervisor, Task
-
-pytestmark = pytest.mark.long
 
 class Ask(BaseModel): id: str; text: str
 class Said(BaseModel): text: str

@@ -18,6 +18,8 @@ from tests.desk import settings
 from tests.integration.test_model_bodies import DONE, GIVE_UP, PAY, Desk
 from tests.prompts import Said
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 _LOOK: Said = {"shop__latest_order": {"email": "ann@example.com"}}
 _DIES = """
@@ -25,8 +27,6 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from tests.integration.test_model_crash import script_until
 from tests.integration.test_model_bodies import Desk
-
-pytestmark = pytest.mark.long
 desk = Desk(Path(sys.argv[1]), script_until(int(sys.argv[2])))
 asyncio.run(desk.run())
 """
