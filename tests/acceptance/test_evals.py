@@ -67,6 +67,7 @@ def test_the_desk_meets_its_thresholds_and_the_set_reaches_everything() -> None:
     assert code == 0, _failures(told) + err
 
 
+@pytest.mark.long
 def test_the_desk_meets_its_thresholds_also_for_hasty_writers() -> None:
     """Every third case, misspelt and with its sentences reordered."""
     some = [option for case in EVERY[::3] for option in ("--case", case.id)]

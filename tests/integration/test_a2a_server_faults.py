@@ -16,6 +16,8 @@ from interlock.server.host import Host
 from tests import served
 from tests.served import Note
 
+pytestmark = pytest.mark.long
+
 SECRET = "SECRET-OF-THE-INSIDE"
 HEADERS = {"Authorization": "Bearer ann-token", "A2A-Version": "1.0"}
 MESSAGE: dict[str, Any] = {"message": {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "hello"}]}}

@@ -18,6 +18,8 @@ from interlock.settings import ServeSettings
 from tests import served
 from tests.served import Note
 
+pytestmark = pytest.mark.long
+
 BINDINGS = [
     ("JSONRPC", "1.0"),
     ("HTTP+JSON", "1.0"),

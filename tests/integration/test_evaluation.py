@@ -9,6 +9,8 @@ import pytest
 from interlock.errors import BadInput, InterlockError
 from interlock.evaluation import Report, run_suite, runner
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 GRAPH = '''
 import os, time

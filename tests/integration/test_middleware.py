@@ -39,6 +39,8 @@ from interlock.testing.model_server import Asked, Refuses, Says, Turn
 from tests.desk import Ticket, settings
 from tests.integration.test_routed_chat import supervised, thinker
 
+pytestmark = pytest.mark.long
+
 
 class Camera:
     """A tool that fails as often as it is told to, and a book of its calls."""

@@ -13,6 +13,8 @@ from tests.a2a_peers import Scripted, Told, data, served, text
 from tests.desk import Ticket
 from tests.remote_desk import desk, events, result, scorer, settings
 
+pytestmark = pytest.mark.long
+
 
 async def in_artifact(told: Told, up: TaskUpdater) -> None:
     """The answer is an artifact."""

@@ -22,6 +22,8 @@ from tests.a2a_peers import Scripted, Told, free_port, listening, served, text
 from tests.desk import Ticket
 from tests.remote_desk import Score, ask, desk, events, read, result, scorer, settings
 
+pytestmark = pytest.mark.long
+
 Answer = Callable[[str, dict[str, Any]], Response]
 LOW = {"messageId": "s", "role": "ROLE_AGENT", "parts": [{"text": "low"}]}
 DONE = {"state": "TASK_STATE_COMPLETED", "message": LOW}
